@@ -1,0 +1,195 @@
+"""The two ends of a flow: the client that talked to the proxy, and the server the proxy talked to.
+
+Plain facts: addresses, TLS parameters, certificates and times (Unix seconds, float). Nothing here opens a socket.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from enum import Flag
+from typing import Any, ClassVar, Literal
+
+from flowdump.certs import Cert
+
+Address = tuple[str, int] | tuple[str, int, int, int]
+TransportProtocol = Literal["tcp", "udp"]
+
+#: The values ``tls_version`` may have; a flow file with any other is refused by mitmproxy.
+TLS_VERSIONS = frozenset(("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", "DTLSv0.9", "DTLSv1", "DTLSv1.2", "QUICv1"))
+
+
+def new_id() -> str:
+    """A random UUID (version 4, RFC 9562) as text; spares the import of :mod:`uuid`."""
+    digits = f"{int.from_bytes(os.urandom(16), 'big') & ~(0xF000_C << 60) | 0x4000_8 << 60:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+class ConnectionState(Flag):
+    """Which directions of a live connection are open. Not kept in flow files: a loaded connection is closed."""
+
+    CLOSED = 0
+    CAN_READ = 1
+    CAN_WRITE = 2
+    OPEN = CAN_READ | CAN_WRITE
+
+
+class Connection:
+    """What both ends have in common. Every attribute may be set by a script."""
+
+    #: state key -> default, in the order of a state dict; the keys of the one side only come behind.
+    COMMON: ClassVar[dict[str, Any]] = {
+        "peername": None,
+        "sockname": None,
+        "id": None,
+        "transport_protocol": "tcp",
+        "error": None,
+        "tls": False,
+        "certificate_list": (),
+        "alpn": None,
+        "alpn_offers": (),
+        "cipher": None,
+        "cipher_list": (),
+        "tls_version": None,
+        "sni": None,
+        "timestamp_start": None,
+        "timestamp_end": None,
+        "timestamp_tls_setup": None,
+    }
+    EXTRA: ClassVar[dict[str, Any]] = {}
+
+    peername: Address | None
+    sockname: Address | None
+    address: Address | None
+    id: str
+    transport_protocol: TransportProtocol
+    error: str | None
+    tls: bool
+    certificate_list: list[Cert]
+    alpn: bytes | None
+    alpn_offers: list[bytes]
+    cipher: str | None
+    cipher_list: list[str]
+    tls_version: str | None
+    sni: str | None
+    timestamp_start: float | None
+    timestamp_end: float | None
+    timestamp_tls_setup: float | None
+    state: ConnectionState = ConnectionState.CLOSED
+
+    def __init__(self, **facts: Any) -> None:
+        for key, default in (*self.COMMON.items(), *self.EXTRA.items()):
+            setattr(self, key, list(default) if default == () else default)
+        self.id = new_id()
+        for key, value in facts.items():
+            setattr(self, key, value)
+
+    @property
+    def connected(self) -> bool:
+        return self.state is ConnectionState.OPEN
+
+    @property
+    def tls_established(self) -> bool:
+        """Whether the TLS handshake was completed."""
+        return self.timestamp_tls_setup is not None
+
+    def get_state(self) -> dict[str, Any]:
+        """The connection as plain values, keys in the order of a mitmproxy state dict."""
+        state = {key: getattr(self, key) for key in (*self.COMMON, *self.EXTRA)}
+        state["certificate_list"] = [cert.to_pem() for cert in self.certificate_list]
+        return state
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take over every fact of a state dict; keys it does not have stay as they are."""
+        for key, value in state.items():
+            setattr(self, key, value)
+        for key in ("peername", "sockname"):
+            value = getattr(self, key)
+            setattr(self, key, tuple(value) if value is not None else None)
+        self.certificate_list = [Cert.from_pem(pem) for pem in state.get("certificate_list", ())]
+        self.alpn_offers = list(self.alpn_offers)
+        self.cipher_list = list(self.cipher_list)
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Any:
+        connection = cls.__new__(cls)
+        connection.set_state(state)
+        return connection
+
+    def copy(self) -> Any:
+        """An independent connection with the same facts and a new id."""
+        new = self.from_state(self.get_state())
+        new.id = new_id()
+        return new
+
+    def _facts(self) -> str:
+        facts = [f"state={self.state.name.lower()}" if self.state.name else ""]
+        if self.tls:
+            facts.append(self.tls_version or "tls")
+        if self.alpn:
+            facts.append(f"alpn={self.alpn.decode('ascii', 'replace')}")
+        return ", ".join(fact for fact in facts if fact)
+
+
+class Client(Connection):
+    """The connection from a client to the proxy."""
+
+    EXTRA: ClassVar[dict[str, Any]] = {"mitmcert": None, "proxy_mode": "regular"}
+
+    peername: Address
+    sockname: Address
+    timestamp_start: float
+    mitmcert: Cert | None
+    proxy_mode: str
+
+    def __init__(self, **facts: Any) -> None:
+        self.peername = self.sockname = ("", 0)
+        super().__init__(**({"peername": ("", 0), "sockname": ("", 0), "timestamp_start": 0.0} | facts))
+
+    @property
+    def address(self) -> Address:  # type: ignore[override]
+        """Older name of ``peername``."""
+        warnings.warn("Client.address is called Client.peername now.", DeprecationWarning, stacklevel=2)
+        return self.peername
+
+    def get_state(self) -> dict[str, Any]:
+        state = super().get_state()
+        state["mitmcert"] = self.mitmcert.to_pem() if self.mitmcert else None
+        return state
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        mitmcert = state.get("mitmcert")
+        self.mitmcert = Cert.from_pem(mitmcert) if mitmcert is not None else None
+
+    def __repr__(self) -> str:
+        return f"Client({hostport(self.peername)}, {self._facts()})"
+
+
+class Server(Connection):
+    """The connection from the proxy to an origin (or to the next proxy, see ``via``).
+
+    ``address`` is what was asked for, ``peername`` the address that was reached; both None until known. ``via`` is
+    ``(scheme, (host, port))`` of the upstream proxy.
+    """
+
+    EXTRA: ClassVar[dict[str, Any]] = {"address": None, "timestamp_tcp_setup": None, "via": None}
+
+    timestamp_tcp_setup: float | None
+    via: tuple[str, tuple[str, int]] | None
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        address, via = state.get("address"), state.get("via")
+        self.address = tuple(address) if address is not None else None
+        self.via = (via[0], tuple(via[1])) if via is not None else None
+
+    def __repr__(self) -> str:
+        where = hostport(self.address) if self.address else "<no address>"
+        return f"Server({where}, {self._facts()})"
+
+
+def hostport(address: Address) -> str:
+    """``("::1", 80)`` -> ``"[::1]:80"``."""
+    host = address[0]
+    return f"[{host}]:{address[1]}" if ":" in host else f"{host}:{address[1]}"

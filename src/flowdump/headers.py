@@ -1,0 +1,129 @@
+"""HTTP header fields: a case-insensitive multi-dict of byte pairs that keeps case, order and repetition."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flowdump.multidict import BaseMultiDict, MultiDict
+
+
+def _to_bytes(value: str | bytes) -> bytes:
+    return value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
+
+
+def _to_str(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
+
+
+class Headers(MultiDict[Any, Any]):
+    """Header or trailer fields (RFC 9110 section 5).
+
+    ``fields`` holds ``(name, value)`` pairs of bytes as they were on the wire. Everything else speaks ``str``, decoded as UTF-8 with
+    surrogateescape, so that no byte is lost on the way through a script. ``h["set-cookie"]`` folds repeated fields with
+    ``", "`` (section 5.3); ``h.get_all()`` gives them one by one.
+
+    ``Headers([(b"Host", b"a")], content_type="text/html")``: keyword names have their underscores turned to dashes.
+    Raises TypeError when a field is not a pair of bytes.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, fields: Iterable[tuple[bytes, bytes]] = (), **headers: str | bytes) -> None:
+        self.fields = tuple(fields)
+        for pair in self.fields:
+            if len(pair) != 2 or not isinstance(pair[0], bytes) or not isinstance(pair[1], bytes):
+                raise TypeError("Header fields must be bytes.")
+        for name, value in headers.items():
+            self[name.replace("_", "-")] = value
+
+    @staticmethod
+    def _fold_key(key: Any) -> Any:
+        return (key if isinstance(key, bytes) else _to_bytes(key)).lower()
+
+    @staticmethod
+    def _fold_values(values: list[Any]) -> Any:
+        return ", ".join(values)
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def get(self, key: str | bytes, default: Any = None) -> Any:
+        wanted = _to_bytes(key).lower()
+        values = [v for k, v in self.fields if k.lower() == wanted]
+        if not values:
+            return default
+        return b", ".join(values).decode("utf-8", "surrogateescape")
+
+    def get_all(self, key: str | bytes) -> list[str]:
+        """Every value of a repeated field, in order, unfolded."""
+        wanted = _to_bytes(key).lower()
+        return [_to_str(v) for k, v in self.fields if k.lower() == wanted]
+
+    def __contains__(self, key: object) -> bool:
+        if not isinstance(key, str | bytes):
+            return False
+        wanted = _to_bytes(key).lower()
+        return any(k.lower() == wanted for k, _ in self.fields)
+
+    def __iter__(self) -> Any:
+        for key in super().__iter__():
+            yield _to_str(key)
+
+    def keys(self, multi: bool = False) -> Any:
+        return [_to_str(k) for k, _ in self.fields] if multi else BaseMultiDict.keys(self)
+
+    def values(self, multi: bool = False) -> Any:
+        return [_to_str(v) for _, v in self.fields] if multi else BaseMultiDict.values(self)
+
+    def items(self, multi: bool = False) -> Any:
+        return [(_to_str(k), _to_str(v)) for k, v in self.fields] if multi else BaseMultiDict.items(self)
+
+    def __bytes__(self) -> bytes:
+        """The header section as on an HTTP/1 wire: each line ends with CRLF, no empty line behind."""
+        return b"".join([b"%b: %b\r\n" % pair for pair in self.fields])
+
+    # -- changing ------------------------------------------------------------------------------------------------
+
+    def set_all(self, key: str | bytes, values: Iterable[str | bytes]) -> None:
+        super().set_all(_to_bytes(key), [_to_bytes(v) for v in values])
+
+    def insert(self, index: int, key: str | bytes, value: str | bytes) -> None:
+        super().insert(index, _to_bytes(key), _to_bytes(value))
+
+    def replace(self, pattern: str | bytes, repl: str | bytes, count: int = 0, flags: int = 0) -> int:
+        """Replace a regular expression in every ``name: value`` line; gives the number of replacements.
+
+        A line that is left without a ``": "`` is dropped.
+        """
+        regex = re.compile(_to_bytes(pattern), flags)
+        replacement = _to_bytes(repl)
+        if not any(regex.search(b"%b: %b" % pair) for pair in self.fields):
+            return 0
+        replaced = 0
+        fields = []
+        for pair in self.fields:
+            line, n = regex.subn(replacement, b"%b: %b" % pair, count=max(count - replaced, 0) if count else 0)
+            if count and replaced >= count:
+                line, n = b"%b: %b" % pair, 0
+            replaced += n
+            name, colon, value = line.partition(b": ")
+            if colon:
+                fields.append((name, value))
+        self.fields = tuple(fields)
+        return replaced
+
+
+def to_headers(headers: Headers | Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> Headers:
+    """Headers from what people pass to ``Response.make``: Headers, a mapping, or pairs, each of str or bytes.
+
+    Raises TypeError for anything else.
+    """
+    if isinstance(headers, Headers):
+        return headers
+    if isinstance(headers, Mapping):
+        headers = headers.items()
+    try:
+        return Headers([(_to_bytes(name), _to_bytes(value)) for name, value in headers])
+    except (AttributeError, TypeError, ValueError):
+        raise TypeError(f"headers are given as Headers, a dict or pairs, not as {headers!r}") from None

@@ -1,0 +1,108 @@
+"""The WebSocket part of an HTTP flow: its messages and how it was closed (RFC 6455)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+#: Opcodes of data frames (RFC 6455 section 5.2).
+TEXT = 1
+BINARY = 2
+
+
+class WebSocketMessage:
+    """One message, reassembled from its frames.
+
+    ``type`` is the opcode (1 text, 2 binary); ``content`` is bytes, UTF-8 for text. A script may change ``content`` or call ``drop()`` in
+    ``websocket_message``. ``injected`` tells that the message came from a script and not from a peer.
+    """
+
+    __slots__ = ("__dict__", "content", "dropped", "from_client", "injected", "timestamp", "type")
+
+    def __init__(  # noqa: PLR0913 - the six facts of a stored message, in their stored order
+        self,
+        type: int,
+        from_client: bool,
+        content: bytes,
+        timestamp: float | None = None,
+        dropped: bool = False,
+        injected: bool = False,
+    ) -> None:
+        self.type = int(type)
+        self.from_client = from_client
+        self.content = content
+        self.timestamp: float = timestamp or time.time()
+        self.dropped = dropped
+        self.injected = injected
+
+    @property
+    def is_text(self) -> bool:
+        return self.type == TEXT
+
+    @property
+    def text(self) -> str:
+        """The content of a text message. Raises AttributeError for a binary one."""
+        if self.type != TEXT:
+            raise AttributeError("a binary WebSocket message has no .text, use .content")
+        return self.content.decode("utf-8", "surrogateescape")
+
+    @text.setter
+    def text(self, text: str) -> None:
+        if self.type != TEXT:
+            raise AttributeError("a binary WebSocket message has no .text, use .content")
+        self.content = text.encode("utf-8", "surrogateescape")
+
+    def drop(self) -> None:
+        """Do not forward this message; it stays in the flow."""
+        self.dropped = True
+
+    kill = drop
+
+    def get_state(self) -> list[Any]:
+        return [self.type, self.from_client, self.content, self.timestamp, self.dropped, self.injected]
+
+    @classmethod
+    def from_state(cls, state: Any) -> WebSocketMessage:
+        return cls(*state)
+
+    def __repr__(self) -> str:
+        return repr(self.content)
+
+    def __str__(self) -> str:
+        return self.text if self.is_text else repr(self.content)
+
+
+class WebSocketData:
+    """``flow.websocket``: the messages so far, and the close frame.
+
+    ``closed_by_client`` is None while the connection is open, and so are ``close_code``, ``close_reason`` and ``timestamp_end``.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[WebSocketMessage] = []
+        self.closed_by_client: bool | None = None
+        self.close_code: int | None = None
+        self.close_reason: str | None = None
+        self.timestamp_end: float | None = None
+
+    def get_state(self) -> dict[str, Any]:
+        return {
+            "messages": [message.get_state() for message in self.messages],
+            "closed_by_client": self.closed_by_client,
+            "close_code": self.close_code,
+            "close_reason": self.close_reason,
+            "timestamp_end": self.timestamp_end,
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> WebSocketData:
+        data = cls()
+        data.messages = [WebSocketMessage.from_state(message) for message in state["messages"]]
+        data.closed_by_client = state["closed_by_client"]
+        data.close_code = state["close_code"]
+        data.close_reason = state["close_reason"]
+        data.timestamp_end = state["timestamp_end"]
+        return data
+
+    def __repr__(self) -> str:
+        return f"<WebSocketData ({len(self.messages)} messages)>"

@@ -19,7 +19,7 @@ _SHORT = {"\n": "\\n", "\r": "\\r"}
 
 
 def escape_controls(text: str) -> str:
-    r"""Show every character of `text` that could drive a terminal as an escape (``\x1b``, ``\r``, ``\u202e``); tabs stay.
+    r"""Show each character of `text` that could drive a terminal as escape (``\x1b``, ``\r``, ``\u202e``); tabs stay.
 
     A byte that was decoded with ``surrogateescape`` is shown as that byte (``\xff``). Backslashes are not doubled: the
     result is for people, not for parsing back. Never raises.

@@ -1,0 +1,140 @@
+"""Small things that views share: indentation and trees."""
+
+from __future__ import annotations
+
+import json
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from flowdump.contentviews.body import str_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TypeGuard
+
+# Indentation stops growing here: a document nested 100,000 deep would otherwise be printed in quadratic space.
+_DEEPEST = 40
+_INDENTS = tuple("  " * depth for depth in range(_DEEPEST + 1))
+_SHOWN_BYTES = 64
+_ALIGNED = 50
+_WIDEST_NAME = 30
+_LARGEST_INNER = 65_536
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of `text`, for tables of names that would fill pages one by one."""
+    return frozenset(text.split())
+
+
+def indent(depth: int) -> str:
+    """Two spaces per level, up to a limit."""
+    return _INDENTS[min(max(depth, 0), _DEEPEST)]
+
+
+class Pairs(tuple[tuple[object, object], ...]):
+    """A mapping as it was on the wire: in order, duplicates kept, keys of any type."""
+
+    __slots__ = ()
+
+
+class Plain(str):
+    """A scalar that is printed as it is, without quotes."""
+
+    __slots__ = ()
+
+
+def tree(value: object) -> Iterator[str]:
+    """Lines of a value made of `Pairs`, lists and scalars: ``key: value``, ``- item``, children indented.
+
+    An explicit stack instead of recursion, so depth costs nothing but indentation.
+    """
+    if not _is_container(value):
+        yield scalar(value)
+        return
+    stack = [_children(value)]
+    while stack:
+        entry = next(stack[-1], None)
+        if entry is None:
+            stack.pop()
+            continue
+        label, item = entry
+        margin = indent(len(stack) - 1)
+        if _is_container(item):
+            yield f"{margin}{label}".rstrip()
+            stack.append(_children(item))
+        else:
+            yield f"{margin}{label}{scalar(item)}"
+
+
+def _is_container(value: object) -> TypeGuard[Pairs | list[object]]:
+    return isinstance(value, (Pairs, list)) and bool(value)
+
+
+def _children(item: Pairs | list[object]) -> Iterator[tuple[str, object]]:
+    if isinstance(item, Pairs):
+        return ((f"{_key(key)}: ", child) for key, child in item)
+    return (("- ", child) for child in item)
+
+
+def _key(key: object) -> str:
+    return key if isinstance(key, str) and key.isprintable() and key.strip() else scalar(key)
+
+
+def scalar(value: object) -> str:
+    """One value on one line: strings quoted as in JSON, bytes in hex (the first 64, then how many there are)."""
+    if isinstance(value, Plain):
+        return str(value)
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, bytes):
+        return _hex(value)
+    if value is None or value is True or value is False:
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Pairs):
+        return "{}"
+    return "[]" if isinstance(value, list) else str(value)
+
+
+def _hex(value: bytes) -> str:
+    shown = value[:_SHOWN_BYTES].hex(" ")
+    return f"<{shown}>" if len(value) <= _SHOWN_BYTES else f"<{shown} … {len(value)} bytes>"
+
+
+def split_lines(margin: str, text: str) -> Iterator[str]:
+    """`text` behind `margin`; lines that begin inside of it (comments, templates) stay as they are."""
+    if not text:
+        return
+    if "\n" not in text:
+        yield margin + text
+        return
+    first, *rest = text.split("\n")
+    yield margin + first.removesuffix("\r")
+    for line in rest:
+        yield line.removesuffix("\r")
+
+
+def fields(pairs: Iterator[tuple[str, str]]) -> Iterator[str]:
+    """``name:  value`` lines, values one below the other (by the first names, so that the rest stays lazy).
+
+    A value of several lines, or one that is a JSON document, goes below its name, indented.
+    """
+    first = list(islice(pairs, _ALIGNED))
+    width = min(max((len(name) for name, _ in first), default=0) + 2, _WIDEST_NAME)
+    for name, value in chain(first, pairs):
+        below = _below(value)
+        if below is None:
+            yield f"{name + ':':<{width}}{value}" if value else f"{name}:"
+        else:
+            yield f"{name}:"
+            yield from (f"  {line}" for line in below)
+
+
+def _below(value: str) -> Iterator[str] | None:
+    if value[:1] in ("{", "[") and len(value) < _LARGEST_INNER:
+        from flowdump.contentviews.json_text import json_lines
+
+        try:
+            return json_lines(value)
+        except (ValueError, RecursionError):
+            return str_lines(value) if "\n" in value else None
+    return str_lines(value) if "\n" in value else None

@@ -38,10 +38,11 @@ _BOMS = (
     (b"\xff\xfe", "utf-16-le"),
     (b"\xef\xbb\xbf", "utf-8-sig"),
 )
-_META = re.compile(rb"""<meta\s[^<>]*?charset\s*=\s*["']?\s*([^\s"'<>/;]+)""")
-_XML = re.compile(rb"""\s*<\?xml\s[^<>]*?encoding\s*=\s*["']([^\s"'<>]+)["']""")
-_CSS = re.compile(rb'@charset "([^"]+)";')
-_PARAMETER = re.compile(r';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)', re.DOTALL)
+# Patterns as text: most runs need few of them, and `re` keeps those that were compiled.
+_META = rb"""<meta\s[^<>]*?charset\s*=\s*["']?\s*([^\s"'<>/;]+)"""
+_XML = rb"""\s*<\?xml\s[^<>]*?encoding\s*=\s*["']([^\s"'<>]+)["']"""
+_CSS = rb'@charset "([^"]+)";'
+_PARAMETER = r'(?s);\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)'
 _WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "gb_2312": "gb18030", "gb_2312_80": "gb18030"}
 
 _UNALIASED = frozenset(
@@ -89,7 +90,7 @@ def parse_content_type(value: str) -> tuple[str, str, Mapping[str, str]] | None:
     type_, slash, subtype = media_type.partition("/")
     if not slash:
         return None
-    parameters = {key.lower(): _unquoted(text) for key, text in _PARAMETER.findall(value, len(media_type))}
+    parameters = {key.lower(): _unquoted(text) for key, text in re.findall(_PARAMETER, value[len(media_type) :])}
     return type_.strip().lower(), subtype.strip().lower(), MappingProxyType(parameters)
 
 
@@ -105,7 +106,7 @@ def with_charset(content_type: str, charset: str) -> str:
     parsed = parse_content_type(content_type)
     if parsed is None:
         return f"text/plain; charset={charset}"
-    head = content_type.partition(";")[0].strip()
+    media_type = content_type.partition(";")[0]
     kept = [
         f"{name}={value.strip()}"
         for name, value in _PARAMETER.findall(
@@ -113,7 +114,7 @@ def with_charset(content_type: str, charset: str) -> str:
         )
         if name.lower() != "charset"
     ]
-    return "; ".join([head, *kept, f"charset={charset}"])
+    return "; ".join([media_type.strip(), *kept, f"charset={charset}"])
 
 
 # -- inference --------------------------------------------------------------------------------------------------------
@@ -154,11 +155,11 @@ def _widened(charset: str) -> str:
 def _sniffed(family: str, content: bytes) -> str:
     if family == "html":
         head = content[:_SNIFFED].lower()
-        return _found(_META.search(head)) if b"charset" in head else UTF8
+        return _found(re.search(_META, head)) if b"charset" in head else UTF8
     if family == "xml":
-        return _found(_XML.match(content[:1024].lower()))
+        return _found(re.match(_XML, content[:1024].lower()))
     if family == "text/css":
-        return _found(_CSS.match(content[:128].lower()))
+        return _found(re.match(_CSS, content[:128].lower()))
     return UTF8 if family else LATIN1
 
 

@@ -26,6 +26,7 @@ from .charsets import (
     infer_charset,
     text_decode,
     text_encode,
+    with_charset,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ __all__ = [
     "infer_charset",
     "text_decode",
     "text_encode",
+    "with_charset",
 ]
 
 MAX_OUTPUT = 256 * 1024 * 1024

@@ -107,13 +107,8 @@ def with_charset(content_type: str, charset: str) -> str:
     if parsed is None:
         return f"text/plain; charset={charset}"
     media_type = content_type.partition(";")[0]
-    kept = [
-        f"{name}={value.strip()}"
-        for name, value in _PARAMETER.findall(
-            content_type, content_type.find(";") if ";" in content_type else len(head)
-        )
-        if name.lower() != "charset"
-    ]
+    parameters = re.findall(_PARAMETER, content_type[len(media_type) :])
+    kept = [f"{name}={value.strip()}" for name, value in parameters if name.lower() != "charset"]
     return "; ".join([media_type.strip(), *kept, f"charset={charset}"])
 
 

@@ -177,6 +177,14 @@ def test_what_is_no_value_is_passed(bad: str) -> None:
         assert problems[0][:2] == (1, len(wrap(GOOD[0])) - 2)
 
 
+@pytest.mark.parametrize("bad", ["]", "}]}", '{"startedDateTime": ]}', '{"startedDateTime": {}]}', "]]}}"])
+def test_brackets_too_many_do_not_end_the_array(bad: str) -> None:
+    for size in (1, 1000):
+        found, problems = read(wrap(GOOD[0], bad, GOOD[2], GOOD[3]), size)
+        assert found == [VALUES[0], VALUES[2], VALUES[3]]
+        assert problems
+
+
 def test_a_missing_comma_is_reported_and_both_elements_are_kept() -> None:
     found, problems = read(b'{"log":{"entries":[{"a":1} {"b":2}]}}')
     assert found == [{"a": 1}, {"b": 2}]

@@ -82,6 +82,7 @@ class ArrayElements:
         self._offset: int | None = None
         self._comma_due = False
         self._cut = False
+        self._hurt = False
 
     @property
     def offset(self) -> int:
@@ -168,26 +169,39 @@ class ArrayElements:
     # -- between and behind elements -------------------------------------------------------------------------------
 
     def _next_element(self) -> bool:
-        """Go to the first character of the next element; False at the end of the array, when the document is done
-        with.
-        """
+        """Go to the first character of the next element; False at the end of the array, when all is read."""
         source = self._source
         char = source.peek()
         if char == ",":
             source.pos += 1
             char = source.peek()
         elif self._comma_due and char not in ("]", ""):
-            self._report(None, source.offset, f"there is no comma behind entry {self.index}")
+            self._complain(None, source.offset, f"there is no comma behind entry {self.index}")
             if char != "{":
                 self._skip(None, source.pos)
                 char = source.peek()
         if char == "]":
-            source.pos += 1
-            self._finish()
-            return False
+            return self._goes_on()
         if not char and not self._cut:
             self._report(None, source.offset, "the document ends before its list of entries does")
         return bool(char)
+
+    def _goes_on(self) -> bool:
+        """At a closing bracket: finish the document, unless the bracket is there by damage and entries follow."""
+        source = self._source
+        offset = source.offset
+        source.pos += 1
+        if not self._hurt:
+            expected = "}"
+            if source.peek() == ",":
+                source.pos += 1
+                expected = '"'
+            if source.peek() in (expected, ""):
+                self._finish()
+                return False
+            self._complain(None, offset, "there is a closing bracket too many")
+        self._skip(None, source.pos)
+        return bool(source.peek())
 
     def _finish(self) -> None:
         source = self._source
@@ -195,6 +209,11 @@ class ArrayElements:
             self._report(None, source.offset, "the document ends before its closing brackets; its entries are complete")
         elif source.peek():
             self._report(None, source.offset, "there is text behind the end of the document")
+
+    def _complain(self, index: int | None, offset: int, reason: str) -> None:
+        """Report damage inside the array: from now on its end is not believed while entries follow."""
+        self._hurt = True
+        self._report(index, offset, reason)
 
     # -- elements that are not in the buffer as a whole ------------------------------------------------------------
 
@@ -269,7 +288,7 @@ class ArrayElements:
             reason = (
                 "it is nested too deeply" if isinstance(error, RecursionError) else "it holds a number that is too long"
             )
-        self._report(self.index, self.offset, reason)
+        self._complain(self.index, self.offset, reason)
         if source.text[start] in '{["':
             self._skip(Scanner(source.take_char()), start + 1)
         elif not source.take_scalar() and source.peek() != ",":
@@ -291,7 +310,8 @@ class ArrayElements:
                 source.pos = end
                 if source.peek() in ("", ",", "]"):
                     return
-                scanner, seen = None, source.pos  # that was not the end: strings and structure must have changed places
+                scanner, seen = None, source.pos  # not the end after all: strings and structure have changed places
+                continue
             overlap = min(_ENTRY_LENGTH, len(source.text) - seen)
             source.pos = len(source.text) - max(overlap, 0)
             if not source.more():

@@ -31,7 +31,7 @@ def storable_mode(spec: str) -> str:
         spec = f"local{spec[7:]}"
     if is_known_mode(spec):
         return spec
-    bare = re.sub(r"\A(\w+:(?:\w+://)?)[^@/]*@", r"\1", spec)
+    bare = re.sub(r"(?i)\A((?:reverse|upstream):(?:\w+://)?)[^@/]*@", r"\1", spec)
     return bare if is_known_mode(bare) else "regular"
 
 

@@ -8,8 +8,8 @@ r"""The grammar of filter expressions; what each code means is in :mod:`flowdump
     negation  = { "!" } operand                                                binds tightest
     operand   = "(" sequence ")" | code [ argument ] | quoted | word
 
-The trap that this grammar keeps, because expressions in the wild rely on it: two terms side by side mean *and*, but bind
-looser than ``|``, while a written ``&`` binds tighter. ``a b | c`` is ``a & (b | c)``, and ``a & b | c`` is
+The trap that this grammar keeps, because expressions in the wild rely on it: two terms side by side mean *and*, but
+bind looser than ``|``, while a written ``&`` binds tighter. ``a b | c`` is ``a & (b | c)``, and ``a & b | c`` is
 ``(a & b) | c``.
 
 * A word runs to the next blank, parenthesis, quote or tilde. ``&``, ``|`` and ``!`` are operators at its beginning and
@@ -19,7 +19,7 @@ looser than ``|``, while a written ``&`` binds tighter. ``a b | c`` is ``a & (b 
 * Blanks are space, tab, CR and LF; any other character, a no-break space included, may be part of a word.
 
 Wider than mitmproxy 12, which has an error there: a code may be followed directly by an operator or a parenthesis
-(``(~q)``, ``~q|~s``), parentheses may hold a sequence (``(a b)``), ``!`` may stand before a parenthesis, quoted text may
+(``(~q)``, ``~q|~s``), parentheses may hold a sequence (``(a b)``), ``!`` may stand before a parenthesis, quotes may
 hold line feeds. Not the same: ``\d`` inside quotes stays a digit class (mitmproxy drops the backslash, and the letter
 is left), and an operator without an operand (``a |``, ``a || b``) is an error (mitmproxy searches URLs for the text
 ``|``).
@@ -63,16 +63,24 @@ _SYNONYMS = {
 
 
 class Argument(NamedTuple):
-    """A kind of argument: its name in the help, how it looks without quotes, and what to tell those who leave it out."""
+    """A kind of argument: its name in the help, how it looks unquoted, and what to tell those who leave it out."""
 
     label: str
-    pattern: re.Pattern[str]
+    pattern: str
     wanted: str
 
 
+#: An argument that is a regex: a word, in quotes if it holds what ends a word.
+REGEX = Argument(
+    "regex",
+    _WORD.pattern,
+    "a regular expression behind it, in quotes if it holds blanks, quotes, tildes or parentheses",
+)
+
+
 class Code(NamedTuple):
-    """One code. ``make`` is the matcher itself where there is no argument; else it makes one of the argument's text and of
-    the flags for regexes, and raises ValueError or re.error when the text does not fit.
+    """One code. ``make`` is the matcher itself where there is no argument; else it makes one of the argument's text and
+    of the flags for regexes, and raises ValueError or re.error when the text does not fit.
     """
 
     argument: Argument | None
@@ -157,6 +165,8 @@ class Parser:
     def _code(self) -> Match:
         start = self._at
         name = self._take(_CODE)
+        if name == "~":
+            self._fail(start, "a code such as ~u belongs behind this ~")
         code = self._codes.get(name)
         if code is None:
             self._fail(start, f"there is no code {escape_controls(name)}{suggest(name, self._codes)}")
@@ -171,8 +181,8 @@ class Parser:
         if self._peek() in ("'", '"'):
             start = self._at
             return self._take_quoted(), start
-        found = argument.pattern.match(self._text, self._at)
-        if found is None or (argument.pattern is _WORD and self._at == after_code):
+        found = re.compile(argument.pattern).match(self._text, self._at)
+        if found is None or (argument is REGEX and self._at == after_code):
             self._fail(self._at, f"{name} needs {argument.wanted}")
         self._at = found.end()
         return found[0], found.start()
@@ -297,11 +307,13 @@ def _nearest(name: str, codes: Mapping[str, Code]) -> str:
         return folded
     if folded in _SYNONYMS:
         return _SYNONYMS[folded]
-    # An argument glued to its code: ~c404.
-    if folded[:2] in codes and codes[folded[:2]].argument is not None and not folded[2:].isalpha():
-        return f"{folded[:2]} {escape_controls(name[2:])}"
+    # An argument glued to its code: ~c404, ~ufoo.
+    first = codes.get(folded[:2])
+    parted = f"{folded[:2]} {escape_controls(name[2:])}" if first and first.argument else ""
+    if parted and not folded[2].isalpha():
+        return parted
     close = difflib.get_close_matches(folded[:40], codes, n=1)
-    return close[0] if close else ""
+    return close[0] if close else parted
 
 
 def mark(expression: str, at: int) -> str:
@@ -323,9 +335,3 @@ def _columns(text: str) -> int:
     from unicodedata import combining, east_asian_width
 
     return sum(2 if east_asian_width(c) in "WF" else 0 if combining(c) else 1 for c in text)
-
-
-#: An argument that is a regex: a word, in quotes if it holds blanks, parentheses, quotes or tildes.
-REGEX = Argument(
-    "regex", _WORD, "a regular expression behind it, in quotes if it holds blanks, quotes, tildes or parentheses"
-)

@@ -1,8 +1,8 @@
 r"""Filter expressions such as ``~u /api/ & ~c 4xx``: which flows an option, a command or a script is about.
 
-``parse()`` makes a `Filter` of an expression: a callable ``flow -> bool``. One table, `CODES`, feeds the matcher, the help
-and the hints in error messages; the grammar is in :mod:`flowdump.filter_parser`. Each code is compiled to a closure that
-looks at ``flow.type`` first, so that matching costs a property and a regex search and little else.
+``parse()`` makes a `Filter` of an expression: a callable ``flow -> bool``. One table, `CODES`, feeds the matcher, the
+help and the hints in error messages; the grammar is in :mod:`flowdump.filter_parser`. Each code is compiled to a
+closure that looks at ``flow.type`` first, so that matching costs a property, a regex search and little else.
 
 The meaning of the codes is that of mitmproxy 12, found by running it:
 
@@ -11,13 +11,13 @@ The meaning of the codes is that of mitmproxy 12, found by running it:
   ``MITMPROXY_CASE_SENSITIVE_FILTERS=1``) makes case count.
 * Headers, content types, methods and bodies are searched as bytes: a pattern is encoded as UTF-8, and case is ignored
   for ASCII letters only.
-* ``~q``, ``~s``, ``~u`` and the body codes also speak of DNS flows; bodies include the messages of WebSocket, TCP and UDP
-  flows. A code that has nothing to look at in a flow does not match it, so ``! ~m GET`` matches every TCP flow.
+* ``~q``, ``~s``, ``~u`` and the body codes also speak of DNS flows; bodies include the messages of WebSocket, TCP
+  and UDP flows. A code that has nothing to look at in a flow does not match it, so ``! ~m GET`` matches every TCP flow.
 * A body that was not recorded matches nothing, not even the empty regex; an empty one does.
 
-Where we differ: header lines end with LF when they are searched, so that ``$`` works (with CR LF, as on the wire, if the
-pattern says ``\r``); ``~u`` looks at every question of a DNS message; ``~a`` ignores case, as content types do (RFC 9110
-section 8.3.1). ``~size``, ``~dur``, and classes and ranges in ``~c`` are our own.
+Where we differ: header lines end with LF when they are searched, so that ``$`` works (with CR LF, as on the wire, if
+the pattern says ``\r``); ``~u`` looks at every question of a DNS message; ``~a`` ignores case, as content types do (RFC
+9110 section 8.3.1). ``~size``, ``~dur``, and classes and ranges in ``~c`` are our own.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from flowdump.message import Message
     from flowdump.tcp import RawFlow
 
-#: Either set to 1 makes regexes respect case; the second is mitmproxy's.
+#: Either set to 1 makes regexes respect case; the second is mitmproxy's. Looked at when an expression is new.
 CASE_VARIABLES = ("FLOWDUMP_CASE_SENSITIVE_FILTERS", "MITMPROXY_CASE_SENSITIVE_FILTERS")
 
 
 class Filter:
-    """A parsed expression: ``filter(flow) -> bool``. ``pattern`` is the expression as it was written. Shared: keep it as is."""
+    """A parsed expression: ``filter(flow) -> bool``. ``pattern`` is the expression as it was written."""
 
     __slots__ = ("_match", "pattern")
 
@@ -67,7 +67,7 @@ TFilter = Filter
 
 def parse(expression: str) -> Filter:
     """The filter of an expression. Raises FilterError, a ValueError whose text marks the position in the expression."""
-    return _parse(expression, any(os.environ.get(name) == "1" for name in CASE_VARIABLES))
+    return _parse(expression)
 
 
 def match(filter: str | Callable[[Any], bool] | None, flow: Flow) -> bool:
@@ -100,20 +100,22 @@ _GRAMMAR_HELP = (
 
 # Scripts ask flowfilter.match("~c 200", flow) for every flow: an expression is parsed once.
 @lru_cache(maxsize=256)
-def _parse(expression: str, case_sensitive: bool) -> Filter:
+def _parse(expression: str) -> Filter:
+    case_sensitive = any(os.environ.get(name) == "1" for name in CASE_VARIABLES)
     return Filter(expression, Parser(expression, CODES, 0 if case_sensitive else re.IGNORECASE).parse())
 
 
 # -- arguments ---------------------------------------------------------------------------------------------------
 
 _BARE = r"""[^()~'" \t\r\n&|!]+"""
-STATUS = Argument("status", re.compile(_BARE), "a status behind it: 404, 4xx or 200-299")
-SIZE = Argument("size", re.compile(r"(?:[<>]=?|=)?[ \t\r\n]*" + _BARE), "a size behind it: >10k, <=1m or 0")
+STATUS = Argument("status", _BARE, "a status behind it: 404, 4xx or 200-299")
+SIZE = Argument("size", r"(?:[<>]=?|=)?[ \t\r\n]*" + _BARE, "a size behind it: >10k, <=1m or 0")
 DURATION = Argument("time", SIZE.pattern, "a time behind it: >500ms, <=2s or >1m")
 
-_STATUS = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")
-_STATUS_CLASS = re.compile(r"([0-9])xx", re.IGNORECASE)
-_COMPARISON = re.compile(r"([<>]=?|=)?\s*([0-9]{1,18}(?:\.[0-9]{1,18})?)([a-z]{0,2})", re.IGNORECASE)
+# Compiled when they are met, by the cache of re: most runs never need them.
+_STATUS = r"([0-9]{1,18})(?:-([0-9]{1,18}))?"
+_STATUS_CLASS = r"([0-9])[xX]{2}"
+_COMPARISON = r"([<>]=?|=)?\s*([0-9]{1,18}(?:\.[0-9]{1,18})?)([A-Za-z]{0,2})"
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "": operator.eq, "=": operator.eq, ">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": operator.le,
 }  # fmt: skip
@@ -122,10 +124,10 @@ _DURATION_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0}
 
 
 def _status_range(text: str) -> tuple[int, int]:
-    found = _STATUS_CLASS.fullmatch(text)
+    found = re.fullmatch(_STATUS_CLASS, text)
     if found:
         return int(found[1]) * 100, int(found[1]) * 100 + 99
-    found = _STATUS.fullmatch(text)
+    found = re.fullmatch(_STATUS, text)
     if found is None:
         raise ValueError(f"~c needs {STATUS.wanted}")
     low, high = int(found[1]), int(found[2] or found[1])
@@ -136,7 +138,7 @@ def _status_range(text: str) -> tuple[int, int]:
 
 def _comparison(text: str, units: Mapping[str, float], problem: str) -> tuple[Callable[[Any, Any], bool], float]:
     """``">10k"`` -> greater than, 10240."""
-    found = _COMPARISON.fullmatch(text.strip())
+    found = re.fullmatch(_COMPARISON, text.strip())
     if found is None or found[3].lower() not in units:
         raise ValueError(problem)
     return _COMPARE[found[1] or ""], float(found[2]) * units[found[3].lower()]
@@ -154,10 +156,22 @@ def _text_search(pattern: str, flags: int) -> Callable[[str], re.Match[str] | No
 
 
 def _bytes_search(pattern: str, flags: int) -> Callable[[bytes], re.Match[bytes] | None]:
-    return _regex(pattern.encode("utf-8", "surrogateescape"), flags).search  # type: ignore[no-any-return]
+    try:
+        encoded = pattern.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise ValueError("this holds half a character") from None
+    return _regex(encoded, flags).search  # type: ignore[no-any-return]
 
 
 # -- codes without an argument -----------------------------------------------------------------------------------
+
+_EXCHANGES = ("http", "dns")
+_ASSETS = (
+    b"image/", b"text/css", b"text/javascript", b"application/javascript", b"application/x-javascript", b"font/",
+    b"application/font",
+)  # fmt: skip
+# Which side speaks: True is the client. A tuple of these says where a code looks.
+_REQUEST, _RESPONSE, _BOTH = (True,), (False,), (True, False)
 
 
 def _is_type(kind: str) -> Match:
@@ -177,17 +191,10 @@ def _has_response(flow: Any) -> bool:
 
 
 def _is_asset(flow: Any) -> bool:
-    return any(_ASSET(value) is not None for value in _content_types(flow, _RESPONSE))
+    return any(kind in value.lower() for value in _content_types(flow, _RESPONSE) for kind in _ASSETS)
 
 
 # -- codes for texts of a flow -----------------------------------------------------------------------------------
-
-_EXCHANGES = ("http", "dns")
-# Which side speaks: True is the client. A tuple of these says where a code looks.
-_REQUEST, _RESPONSE, _BOTH = (True,), (False,), (True, False)
-_ASSET = re.compile(
-    rb"text/css|text/javascript|application/(?:x-)?javascript|image/|font/|application/font", re.IGNORECASE
-).search
 
 
 def _url(pattern: str, flags: int) -> Match:

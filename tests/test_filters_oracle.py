@@ -96,7 +96,8 @@ EXPRESSIONS = [
 
 #: Errors on both sides.
 INVALID = [
-    "", " ", "~", "~~q", "~zzz", "~Q", "~qq", "~ufoo", "~c4", "~u", "~u ", "~u ~q", "~u (foo)", "~c", "~c -1", "~c foo", "~c +1",
+    "", " ", "~", "~~q", "~zzz", "~Q", "~qq", "~ufoo", "~c4", "~u", "~u ", "~u ~q", "~u (foo)", "~c", "~c -1",
+    "~c foo", "~c +1",
     "~http://x", "(~u a", "~u a)", "()", "foo)", "foo(bar", "'open", "a'b", "~b [", "~u 'a(b'", "*", "~me foo", "~repl",
 ]  # fmt: skip
 

@@ -166,10 +166,7 @@ def _bytes_search(pattern: str, flags: int) -> Callable[[bytes], re.Match[bytes]
 # -- codes without an argument -----------------------------------------------------------------------------------
 
 _EXCHANGES = ("http", "dns")
-_ASSETS = (
-    b"image/", b"text/css", b"text/javascript", b"application/javascript", b"application/x-javascript", b"font/",
-    b"application/font",
-)  # fmt: skip
+_ASSET = rb"(?i:image/|text/css|text/javascript|application/(?:x-)?javascript|font/|application/font)"
 # Which side speaks: True is the client. A tuple of these says where a code looks.
 _REQUEST, _RESPONSE, _BOTH = (True,), (False,), (True, False)
 
@@ -191,7 +188,7 @@ def _has_response(flow: Any) -> bool:
 
 
 def _is_asset(flow: Any) -> bool:
-    return any(kind in value.lower() for value in _content_types(flow, _RESPONSE) for kind in _ASSETS)
+    return any(re.search(_ASSET, value) is not None for value in _content_types(flow, _RESPONSE))
 
 
 # -- codes for texts of a flow -----------------------------------------------------------------------------------

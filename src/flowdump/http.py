@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from flowdump import cookies, forms, urls
+from flowdump import urls
 from flowdump.flow import Error, Flow
 from flowdump.headers import Headers, to_headers
 from flowdump.message import Message, MessageData, to_bytes
@@ -258,9 +258,13 @@ class Request(Message):
         self._set_cookies(_pairs(pairs))
 
     def _get_cookies(self) -> list[tuple[str, str]]:
+        from flowdump import cookies
+
         return [pair for header in self.data.headers.get_all("cookie") for pair in cookies.parse_cookie_header(header)]
 
     def _set_cookies(self, pairs: Iterable[tuple[str, str]]) -> None:
+        from flowdump import cookies
+
         self.data.headers["cookie"] = cookies.format_cookie_header(list(pairs))
 
     @property
@@ -273,6 +277,8 @@ class Request(Message):
         self._set_urlencoded_form(_pairs(pairs))
 
     def _get_urlencoded_form(self) -> list[tuple[str, str]]:
+        from flowdump import forms
+
         if "application/x-www-form-urlencoded" not in self.data.headers.get("content-type", "").lower():
             return []
         return forms.decode_urlencoded(self.get_content(strict=False) or b"")
@@ -292,6 +298,8 @@ class Request(Message):
         self._set_multipart_form(_pairs(pairs))
 
     def _get_multipart_form(self) -> list[tuple[bytes, bytes]]:
+        from flowdump import forms
+
         content_type = self.data.headers.get("content-type", "")
         if "multipart/form-data" not in content_type.lower():
             return []
@@ -301,6 +309,8 @@ class Request(Message):
             return []
 
     def _set_multipart_form(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        from flowdump import forms
+
         content_type = self.data.headers.get("content-type", "")
         if "multipart/form-data" not in content_type.lower() or "boundary=" not in content_type.lower():
             content_type = f"multipart/form-data; boundary={forms.new_boundary()}"
@@ -402,6 +412,8 @@ class Response(Message):
         self._set_cookies(_pairs(pairs))
 
     def _get_cookies(self) -> list[tuple[str, tuple[str | None, MultiDict[str, str | None]]]]:
+        from flowdump import cookies
+
         return [
             (cookie.name, (cookie.value, CookieAttributes(cookie.attributes)))
             for header in self.data.headers.get_all("set-cookie")
@@ -409,6 +421,8 @@ class Response(Message):
         ]
 
     def _set_cookies(self, pairs: Iterable[tuple[str, tuple[str | None, Any]]]) -> None:
+        from flowdump import cookies
+
         self.data.headers.set_all(
             "set-cookie",
             [cookies.format_set_cookie(name, value, _pairs(attributes)) for name, (value, attributes) in pairs],
@@ -417,6 +431,8 @@ class Response(Message):
     def refresh(self, now: float | None = None) -> None:
         """Move Date, Expires, Last-Modified and cookie expiry by the age of this response, as if it came at ``now`` (Unix seconds)."""
         from email.utils import formatdate, mktime_tz, parsedate_tz
+
+        from flowdump import cookies
 
         delta = (time.time() if now is None else now) - self.data.timestamp_start
         headers = self.data.headers

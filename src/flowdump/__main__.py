@@ -1,0 +1,5 @@
+"""``python -m flowdump``."""
+
+from flowdump.cli import main
+
+main()

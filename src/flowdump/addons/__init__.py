@@ -1,0 +1,1 @@
+"""What flowdump does with flows besides running scripts: one feature per file."""

@@ -1,0 +1,50 @@
+"""The module names of mitmproxy over flowdump's own classes, so that existing scripts import what they always did.
+
+While flowdump runs scripts, a finder in front of :data:`sys.meta_path` resolves ``mitmproxy`` and everything below it to the thin modules in this
+folder, even where a real mitmproxy is installed beside flowdump: a script would otherwise get classes of which no flow is an instance.
+A module that is not here is an ImportError that names it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from typing import Any
+
+_FOLDER = os.path.dirname(__file__)
+_PACKAGES = ("mitmproxy",)
+
+
+class Finder(MetaPathFinder):
+    """Resolves the names of the façade, and refuses those below its packages that it does not have."""
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if fullname.partition(".")[0] not in _PACKAGES:
+            return None
+        place = os.path.join(_FOLDER, *fullname.split("."))
+        if os.path.isdir(place):
+            return importlib.util.spec_from_file_location(
+                fullname, os.path.join(place, "__init__.py"), submodule_search_locations=[place]
+            )
+        if os.path.isfile(f"{place}.py"):
+            return importlib.util.spec_from_file_location(fullname, f"{place}.py")
+        raise ModuleNotFoundError(f"{fullname} is not part of this version of flowdump", name=fullname)
+
+
+def install() -> None:
+    """Put the finder first, once; names that were imported from elsewhere are forgotten."""
+    if any(isinstance(finder, Finder) for finder in sys.meta_path):
+        return
+    for name in [name for name in sys.modules if name.partition(".")[0] in _PACKAGES]:
+        del sys.modules[name]
+    sys.meta_path.insert(0, Finder())
+
+
+def uninstall() -> None:
+    """Take the finder away again, and with it every module that it resolved."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Finder)]
+    for name in [name for name in sys.modules if name.partition(".")[0] in _PACKAGES]:
+        del sys.modules[name]

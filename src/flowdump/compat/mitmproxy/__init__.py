@@ -1,0 +1,1 @@
+"""``mitmproxy``, as scripts import it."""

@@ -1,0 +1,21 @@
+"""``mitmproxy.exceptions``: what scripts catch and raise."""
+
+from flowdump.exceptions import (
+    AddonHalt,
+    AddonManagerError,
+    CommandError,
+    ControlException,
+    FlowReadException,
+    OptionsError,
+)
+from flowdump.exceptions import FlowdumpError as MitmproxyException
+
+__all__ = [
+    "AddonHalt",
+    "AddonManagerError",
+    "CommandError",
+    "ControlException",
+    "FlowReadException",
+    "MitmproxyException",
+    "OptionsError",
+]

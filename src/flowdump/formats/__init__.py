@@ -1,0 +1,122 @@
+"""Files that hold flows: the native flow file and HAR.
+
+``open_input`` looks at the first bytes, never at the name, to tell which of the two an input is; a compressed HAR (``.zhar``, zlib or gzip) is
+unpacked on the way. The result iterates over flows lazily, in file order.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from flowdump.exceptions import FlowFileError
+from flowdump.formats import flowfile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from flowdump.flow import Flow
+    from flowdump.formats.flowfile import Problem
+
+#: As much of an input is looked at to tell what it is.
+SNIFF: Final = 64
+
+_ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+_GZIP = b"\x1f\x8b"
+_BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+
+
+class Input:
+    """One opened input of flows.
+
+    ``path`` is the name as given (``-`` is stdin), ``kind`` is ``"native"``, ``"har"`` or ``"empty"``, ``size`` the size in bytes where it is known.
+    ``problems`` counts what was left out.
+    """
+
+    def __init__(self, path: str, fo: BinaryIO, beginning: bytes, kind: str) -> None:
+        self.path = path
+        self.kind = kind
+        self.size = flowfile._regular_size(fo)
+        self.flows_read = 0
+        self.problems: list[Problem] = []
+        self._fo = fo
+        self._beginning = beginning
+
+    def flows(self, report: Callable[[Problem], None]) -> Iterator[Flow]:
+        """The flows, one by one. ``report`` is told of each place that is left out.
+
+        Raises FlowFileError when the input turns out to be no flow file or HAR, or of a newer version; OSError when reading fails.
+        """
+        if self.kind == "empty":
+            return iter(())
+        if self.kind == "native":
+            return iter(flowfile.FlowReader(self._fo, prefix=self._beginning, path=self.path, report=report))
+        return self._har_flows(report)
+
+    def _har_flows(self, report: Callable[[Problem], None]) -> Iterator[Flow]:
+        from flowdump.formats import har_read
+
+        chunks = self._chunks()
+        if self._beginning.startswith((*_ZLIB, _GZIP)):
+            chunks = har_read.inflate_chunks(chunks)
+        return har_read.read_har(chunks, report)
+
+    def _chunks(self) -> Iterator[bytes]:
+        yield self._beginning
+        while chunk := self._fo.read(flowfile.CHUNK):
+            yield chunk
+
+    def tell(self) -> int:
+        """How many bytes were read so far, for the progress bar; 0 where that cannot be told."""
+        try:
+            return self._fo.tell()
+        except (OSError, ValueError):
+            return 0
+
+    def close(self) -> None:
+        if self._fo is not sys.stdin.buffer:
+            self._fo.close()
+
+
+def open_input(path: str) -> Input:
+    """Open a flow file or HAR (``-`` is stdin) and tell which of them it is.
+
+    Raises OSError when it cannot be opened, FlowFileError when it is neither.
+    """
+    fo: BinaryIO = sys.stdin.buffer if path == "-" else open(os.path.expanduser(path), "rb")  # noqa: SIM115 - closed by Input.close
+    try:
+        if path != "-" and os.path.isdir(fo.fileno()):
+            raise IsADirectoryError(f"{path} is a folder")
+        beginning = fo.read(SNIFF)
+        return Input(path, fo, beginning, _kind(beginning, path))
+    except BaseException:
+        if path != "-":
+            fo.close()
+        raise
+
+
+def _kind(beginning: bytes, path: str) -> str:
+    if not beginning:
+        return "empty"
+    if beginning.startswith((*_ZLIB, _GZIP, *_BOMS)) or beginning.lstrip()[:1] in (b"{", b""):
+        return "har"
+    if flowfile.looks_native(beginning):
+        return "native"
+    raise FlowFileError(f"neither a flow file nor a HAR: it begins with {beginning[:20]!r}", path=path, offset=0)
+
+
+def open_flows(path: str, report: Callable[[Problem], None] | None = None) -> Iterator[Flow]:
+    """The flows of a file (``-`` is stdin), lazily; without ``report`` the first damaged place raises FlowFileError.
+
+    Raises OSError when it cannot be opened or read, FlowFileError when it is neither a flow file nor a HAR.
+    """
+    opened = open_input(path)
+
+    def fail(problem: Problem) -> None:
+        raise FlowFileError(f"{path}: {problem.reason} (at byte {problem.offset})", path=path, offset=problem.offset)
+
+    try:
+        yield from opened.flows(report or fail)
+    finally:
+        opened.close()

@@ -1,0 +1,373 @@
+"""The native flow file, both ways.
+
+A file is a plain concatenation of records, one tagged netstring each; there is no header, no footer and no index.
+
+**Reading** is lazy: one record at a time is cut out of a buffer of at most one record and one chunk. A record takes the
+named fast path of :mod:`flowdump.formats.httprecord`, or is parsed, migrated and completed. A record that cannot be used is
+reported with its byte offset and left out, and reading goes on behind it. Where the framing itself is broken, the reader
+looks for the next place where a record begins: a length, then one of the keys a record can begin with; the candidate must be a whole dict with
+``type``, ``id`` and ``version``, followed by the end of the file or by the next such place. Its tag and what
+follows are looked at before its payload, so that the search stays linear in hostile files.
+
+**Writing** is one unbuffered write per flow: after ``kill -9`` at most the record that was being written is incomplete. When the disk is
+full, the file is cut back to the last whole record before the error goes out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
+
+from flowdump.exceptions import FlowFileError
+from flowdump.flow import Flow
+from flowdump.formats import httprecord, state, tnetstring
+from flowdump.formats.migrations import Migrator, NewerVersionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CHUNK: Final = 1 << 18
+
+#: Longer records than this are not looked for behind a damaged place in a pipe, where looking means keeping.
+MAX_CANDIDATE_IN_PIPE: Final = 1 << 28
+
+#: A record larger than this is refused where the size of the input is not known.
+MAX_RECORD_IN_PIPE: Final = 1 << 32
+
+_LENGTH = re.compile(rb"(\d{1,12}):").match
+#: What the beginning of a flow file can look like, cut anywhere.
+_BEGINNING = re.compile(rb"\d{1,12}(?::(?:\d{1,12}(?::[ -~]*)?|\{.*)?)?", re.DOTALL).match
+_KEYS = (
+    rb"websocket|messages|response|request|backup|timestamp_created|comment|metadata|marked|is_replay|intercepted|"
+    rb"server_conn|client_conn|error|id|type|version|mode|close_\w+|client_\w+|server_\w+|handshake_flow"
+)
+#: Where a record can begin: its length, then its first key (str, or bytes where Python 2 wrote it), or an opening brace of the oldest format.
+_RECORD_HEAD = re.compile(rb"(\d{1,12}):(?:\d{1,2}:(?:" + _KEYS + rb")[;,]|\{\")")
+_OVERLAP = 48
+
+
+class Problem(NamedTuple):
+    """A place in an input that could not be used: byte offset and the reason in words."""
+
+    offset: int
+    reason: str
+
+
+def looks_native(beginning: bytes) -> bool:
+    """Whether the first bytes of an input can be those of a flow file, whole or cut anywhere."""
+    found = _BEGINNING(beginning)
+    return found is not None and (found.end() == len(beginning) or b":" in found[0][:13] and found.end() > found[0].index(b":") + 1)
+
+
+class FlowReader:
+    """Iterates over the flows of a native flow file.
+
+    ``fo`` is a binary file or pipe, ``prefix`` what was already read from it. ``report`` is called with a Problem for each place that was
+    left out; without it the first problem raises FlowFileError. Iterating raises FlowFileError when the file was written by a newer version
+    than this one knows, and OSError when reading fails.
+    """
+
+    def __init__(
+        self,
+        fo: BinaryIO,
+        *,
+        prefix: bytes = b"",
+        path: str = "<stream>",
+        report: Callable[[Problem], None] | None = None,
+    ) -> None:
+        self.path = path
+        self.flows_read = 0
+        self._fo = fo
+        self._report = report
+        self._buffer = prefix
+        self._pos = 0
+        #: The offset in the input of the first byte of the buffer.
+        self._base = 0
+        self._ended = False
+        self._size = _regular_size(fo)
+        # A pipe gives what is there; waiting for a full chunk would hold back flows that have arrived.
+        self._read = fo.read if self._size is not None else getattr(fo, "read1", fo.read)
+        self._migrator = Migrator()
+
+    @property
+    def offset(self) -> int:
+        """The byte behind the last flow that came out."""
+        return self._base + self._pos
+
+    def __iter__(self) -> Iterator[Flow]:
+        while True:
+            if len(self._buffer) - self._pos < 16 and not self._fill(16) and self._pos >= len(self._buffer):
+                return
+            found = _LENGTH(self._buffer, self._pos)
+            size = found.end() - self._pos + int(found[1]) + 1 if found else 0
+            if not found or not self._has_whole(size):
+                self._problem(self.offset, self._broken_framing(bool(found), size))
+                self._resync(1)
+                continue
+            record = self._buffer[self._pos : self._pos + size]
+            flow = httprecord.decode(record)
+            if flow is None:
+                flow = self._decode(record)
+                if flow is None:
+                    continue
+            self._pos += size
+            self.flows_read += 1
+            yield flow
+
+    # -- one record ----------------------------------------------------------------------------------------------
+
+    def _decode(self, record: bytes) -> Flow | None:
+        """The general path. None when the record is of no use; the position is then where reading goes on."""
+        try:
+            flow = Flow.from_state(self._migrator.migrate(tnetstring.loads(record)))
+        except tnetstring.TnetstringError as error:
+            self._problem(self.offset, f"{error.reason} at byte {self.offset + error.offset}")
+            self._resync(1)
+        except NewerVersionError as error:
+            if not self.flows_read:
+                raise FlowFileError(str(error), path=self.path, offset=self.offset) from None
+            self._problem(self.offset, str(error))
+            self._pos += len(record)
+        except state.StateError as error:
+            self._problem(self.offset, str(error))
+            self._resync(len(record))
+        else:
+            return flow  # type: ignore[no-any-return]
+        return None
+
+    def _broken_framing(self, has_length: bool, size: int) -> str:
+        if not has_length:
+            return "no record begins here"
+        available = len(self._buffer) - self._pos if self._size is None else self._size - self.offset
+        return f"the record says it has {size} bytes, but only {available} are left"
+
+    def _problem(self, offset: int, reason: str) -> None:
+        problem = Problem(offset, reason)
+        if self._report is None:
+            raise FlowFileError(f"{reason} (at byte {offset})", path=self.path, offset=offset, flows_read=self.flows_read)
+        self._report(problem)
+
+    # -- buffer --------------------------------------------------------------------------------------------------
+
+    def _fill(self, size: int) -> bool:
+        """Have ``size`` bytes from the position on in the buffer; False when the input ends before."""
+        missing = size - (len(self._buffer) - self._pos)
+        if missing <= 0:
+            return True
+        parts = [self._buffer[self._pos :]]
+        while missing > 0 and not self._ended:
+            part = self._read(max(missing, CHUNK))
+            if not part:
+                self._ended = True
+            parts.append(part)
+            missing -= len(part)
+        self._base += self._pos
+        self._pos = 0
+        self._buffer = b"".join(parts)
+        return missing <= 0
+
+    def _has_whole(self, size: int) -> bool:
+        """Have the whole record in the buffer, unless it is plain that the input is too short for it."""
+        if len(self._buffer) - self._pos >= size:
+            return True
+        if self._size is not None and size > self._size - self.offset:
+            return False
+        if self._size is None and size > MAX_RECORD_IN_PIPE:
+            return False
+        return self._fill(size)
+
+    # -- behind a damaged place ------------------------------------------------------------------------------------
+
+    def _resync(self, skip: int) -> None:
+        """Move to the next place, at least ``skip`` bytes on, where a record is; else to the end."""
+        self._fill(skip)
+        self._pos = min(self._pos + skip, len(self._buffer))
+        while True:
+            found = _RECORD_HEAD.search(self._buffer, self._pos)
+            if found is None:
+                keep = max(self._pos, len(self._buffer) - _OVERLAP)
+                self._pos = keep
+                if not self._fill(len(self._buffer) - keep + 1):
+                    if _RECORD_HEAD.search(self._buffer, self._pos) is None:
+                        self._pos = len(self._buffer)
+                        return
+                continue
+            self._pos = found.start()
+            if self._is_record(found.end(1) + 1 - self._pos + int(found[1]) + 1):
+                return
+            self._pos += 1
+
+    def _is_record(self, size: int) -> bool:
+        """Whether a record of ``size`` bytes is at the position: its tag, what follows it, then its payload are looked at."""
+        if self._size is not None:
+            end = self.offset + size
+            if end > self._size:
+                return False
+            behind = self._peek_at(end - 1, _OVERLAP + 1)
+        else:
+            if size > MAX_CANDIDATE_IN_PIPE:
+                return False
+            self._fill(size + _OVERLAP)
+            behind = self._buffer[self._pos + size - 1 : self._pos + size + _OVERLAP]
+        if behind[:1] not in (b"}", b",") or not (len(behind) == 1 or _RECORD_HEAD.match(behind, 1) or _is_cut_head(behind)):
+            return False
+        if not self._fill(size):
+            return False
+        return _is_flow_record(self._buffer[self._pos : self._pos + size])
+
+    def _peek_at(self, offset: int, size: int) -> bytes:
+        if offset + size <= self._base + len(self._buffer):
+            return self._buffer[offset - self._base : offset - self._base + size]
+        fd = self._fo.fileno()
+        return os.pread(fd, size, offset)
+
+
+def _is_cut_head(behind: bytes) -> bool:
+    """Whether the few bytes up to the end of the input can be the beginning of one more record."""
+    return len(behind) < _OVERLAP and re.fullmatch(rb"\d{1,12}(?::(?:\d{1,2}(?::\w*)?)?)?", behind[1:]) is not None
+
+
+def _is_flow_record(record: bytes) -> bool:
+    try:
+        value = tnetstring.loads(record)
+    except ValueError:
+        return False
+    if isinstance(value, bytes):
+        return value.startswith(b"{")
+    if not isinstance(value, dict):
+        return False
+    keys = {key.decode("latin-1") if isinstance(key, bytes) else key for key in value}
+    return "version" in keys and (keys >= {"type", "id"} or "request" in keys)
+
+
+def _regular_size(fo: BinaryIO) -> int | None:
+    """The size in bytes of a regular file, None for pipes and in-memory files."""
+    try:
+        status = os.fstat(fo.fileno())
+    except (OSError, AttributeError, ValueError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+# -- writing -----------------------------------------------------------------------------------------------------
+
+
+def encode_flow(flow: Flow, warn: Callable[[str], None] | None = None) -> bytes:
+    """One record for ``flow``, which mitmproxy 11 and later reads.
+
+    Metadata that no flow file can hold is left out, and ``warn`` is called with its keys. Raises FlowFileError when the flow cannot be
+    stored at all, which says why.
+    """
+    if flow.type == "http":
+        record = httprecord.encode(flow)  # type: ignore[arg-type]
+        if record is not None:
+            return record
+    try:
+        values = flow.get_state()
+        values["metadata"] = _storable(values["metadata"], warn)
+        return tnetstring.dumps(state.complete(values))
+    except (state.StateError, tnetstring.EncodeError, AttributeError, TypeError) as error:
+        raise FlowFileError(f"flow {flow.id} cannot be stored: {error}") from error
+
+
+def _storable(metadata: dict[Any, Any], warn: Callable[[str], None] | None) -> dict[Any, Any]:
+    kept, lost = {}, []
+    for key, value in metadata.items():
+        try:
+            tnetstring.dumps({key: value})
+            kept[key] = value
+        except ValueError:
+            lost.append(str(key))
+    if lost and warn:
+        warn(", ".join(lost))
+    return kept
+
+
+class FlowWriter:
+    """Writes flows to a binary file object that is already open (scripts, stdout)."""
+
+    def __init__(self, fo: BinaryIO, warn: Callable[[str], None] | None = None) -> None:
+        self.fo = fo
+        self._warn = warn
+
+    def add(self, flow: Flow) -> None:
+        """Write one flow and flush. Raises FlowFileError when it cannot be stored, OSError when writing fails."""
+        self.fo.write(encode_flow(flow, self._warn))
+        self.fo.flush()
+
+
+class FlowFile:
+    """A flow file on disk that grows by one flow at a time.
+
+    ``path`` may begin with ``+`` (append to what is there) and ``~``, and hold strftime codes, expanded with the local time: when the
+    expanded name changes, the next flow goes into a new file. Missing folders are made; new files have mode 0600.
+    """
+
+    def __init__(self, path: str, warn: Callable[[str], None] | None = None) -> None:
+        self._append = path.startswith("+")
+        self._pattern = os.path.expanduser(path.removeprefix("+"))
+        self._warn = warn
+        self._fd: int | None = None
+        self._checked_at = -1
+        self._regular = False
+        self.path = self._pattern
+
+    def open(self) -> None:
+        """Open (or make) the file for the current time. Raises OSError."""
+        self._reopen(expand_path(self._pattern))
+
+    def add(self, flow: Flow) -> None:
+        """Write one flow. Raises FlowFileError when it cannot be stored, OSError (with the path) when writing fails."""
+        record = encode_flow(flow, self._warn)
+        if "%" in self._pattern:
+            self._rotate()
+        if self._fd is None:
+            self.open()
+        assert self._fd is not None
+        written = os.write(self._fd, record)
+        if written < len(record):
+            self._write_rest(memoryview(record)[written:], written)
+
+    def _write_rest(self, rest: memoryview, written: int) -> None:
+        """Go on after a short write; where that fails, no half record stays behind in a regular file."""
+        assert self._fd is not None
+        try:
+            while rest:
+                n = os.write(self._fd, rest)
+                rest, written = rest[n:], written + n
+        except OSError:
+            if self._regular:
+                os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
+            raise
+
+    def _rotate(self) -> None:
+        now = int(time.time())
+        if now != self._checked_at:
+            self._checked_at = now
+            path = expand_path(self._pattern)
+            if path != self.path or self._fd is None:
+                self._reopen(path)
+
+    def _reopen(self, path: str) -> None:
+        self.close()
+        folder = os.path.dirname(path)
+        if folder:
+            os.makedirs(folder, exist_ok=True)
+        # A file that rotation comes back to (the name holds a weekday, say) is only truncated when the run starts.
+        keep = self._append or self.path == path and self._checked_at > 0
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if keep else os.O_TRUNC), 0o600)
+        self._regular = stat.S_ISREG(os.fstat(self._fd).st_mode)
+        self.path = path
+
+    def close(self) -> None:
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            os.close(fd)
+
+
+def expand_path(pattern: str) -> str:
+    """The name that a path with strftime codes has now."""
+    return time.strftime(pattern) if "%" in pattern else pattern

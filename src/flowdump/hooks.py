@@ -1,0 +1,98 @@
+"""Every event that flowdump fires, and the table of who listens.
+
+``EVENTS`` is the list: name, arguments and, for the people who write scripts, when it happens and what may be changed. A
+``HookTable`` has one attribute per event holding a prepared tuple of callables. It is built when addons are added or removed, so that
+at run time an event nobody listens to costs one attribute read: ``if table.request: …``.
+
+Handlers may be plain functions, or return something awaitable; ``fire`` awaits it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, NamedTuple
+
+from flowdump.exceptions import AddonHalt
+
+Handler = Callable[..., Awaitable[None] | None]
+
+
+class Event(NamedTuple):
+    """One event: its name, the names of its arguments, and what to tell the people who handle it."""
+
+    name: str
+    arguments: tuple[str, ...]
+    doc: str
+
+
+EVENTS = (
+    # the life of an addon
+    Event("load", ("loader",), "An addon is added. Declare options here with ``loader.add_option``."),
+    Event("configure", ("updated",), "Options changed: a set of their names. Right after ``load`` it has all of them."),
+    Event("running", (), "Everything is set up, and traffic can come."),
+    Event("done", (), "The addon is removed, or flowdump ends: the last event an addon gets."),
+    Event("update", ("flows",), "Flows changed: fired behind each event of a flow, with a list."),
+    Event("add_log", ("entry",), "Something was logged: ``entry.msg`` and ``entry.level``."),
+    # connections
+    Event("client_connected", ("client",), "A client connected."),
+    Event("client_disconnected", ("client",), "A client's connection is closed."),
+    Event("server_connect", ("data",), "A connection to ``data.server`` is about to be made; its address may be changed."),
+    Event("server_connected", ("data",), "A connection to ``data.server`` was made."),
+    Event("server_connect_error", ("data",), "A connection to ``data.server`` could not be made; see ``data.server.error``."),
+    Event("server_disconnected", ("data",), "A connection to a server is closed."),
+    # HTTP
+    Event("http_connect", ("flow",), "A client sent CONNECT. A response other than 2xx that is set here refuses the tunnel."),
+    Event("requestheaders", ("flow",), "The head of a request is there, its body is not. Decide here whether to stream it."),
+    Event("request", ("flow",), "The whole request is there. A response that is set here is sent instead of the origin's."),
+    Event("responseheaders", ("flow",), "The head of a response is there, its body is not. Decide here whether to stream it."),
+    Event("response", ("flow",), "The whole response is there."),
+    Event("error", ("flow",), "The exchange failed: see ``flow.error``. It may come behind a response."),
+    # WebSocket
+    Event("websocket_start", ("flow",), "A connection speaks WebSocket from now on."),
+    Event("websocket_message", ("flow",), "A message came: ``flow.websocket.messages[-1]``. It may be changed or dropped."),
+    Event("websocket_end", ("flow",), "The WebSocket is closed; see ``flow.websocket.close_code``."),
+    # TCP, UDP, DNS
+    Event("tcp_start", ("flow",), "A TCP connection is relayed as it is."),
+    Event("tcp_message", ("flow",), "Bytes came: ``flow.messages[-1]``. They may be changed."),
+    Event("tcp_end", ("flow",), "The relayed connection ended."),
+    Event("tcp_error", ("flow",), "The relayed connection failed: see ``flow.error``."),
+    Event("udp_start", ("flow",), "The first datagram between a client and a server."),
+    Event("udp_message", ("flow",), "A datagram came: ``flow.messages[-1]``. It may be changed."),
+    Event("udp_end", ("flow",), "No more datagrams are expected."),
+    Event("udp_error", ("flow",), "Relaying datagrams failed: see ``flow.error``."),
+    Event("dns_request", ("flow",), "A DNS query came. A response that is set here is sent instead of the server's."),
+    Event("dns_response", ("flow",), "The answer to a DNS query came."),
+    Event("dns_error", ("flow",), "A DNS query failed: see ``flow.error``."),
+)  # fmt: skip
+
+EVENT_NAMES = tuple(event.name for event in EVENTS)
+
+
+class HookTable:
+    """Who listens to what: one attribute per event, a tuple of handlers in the order of the addons."""
+
+    __slots__ = EVENT_NAMES
+
+    def __init__(self, addons: Iterable[Any] = ()) -> None:
+        listeners = list(addons)
+        for name in EVENT_NAMES:
+            setattr(self, name, tuple(h for h in (getattr(addon, name, None) for addon in listeners) if callable(h)))
+
+    def handlers(self, name: str) -> tuple[Handler, ...]:
+        """The handlers of an event by its name. Raises AttributeError for a name that is no event."""
+        return getattr(self, name)  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        heard = {name: len(self.handlers(name)) for name in EVENT_NAMES if self.handlers(name)}
+        return f"HookTable({heard})"
+
+
+async def fire(handlers: tuple[Handler, ...], *arguments: Any) -> None:
+    """Call every handler in turn and wait for those that ask for it. AddonHalt ends the chain; other exceptions go out."""
+    try:
+        for handler in handlers:
+            waiting = handler(*arguments)
+            if waiting is not None and hasattr(waiting, "__await__"):
+                await waiting
+    except AddonHalt:
+        return

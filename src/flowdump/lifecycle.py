@@ -1,0 +1,67 @@
+"""The events that a stored flow goes through again when it is read.
+
+They come in the order in which they would have happened on the wire, as a lazy generator: each step is decided after the previous event
+ran, so a response that a script makes in ``request`` still gets ``responseheaders`` and ``response``, and messages appear one by one.
+Connection and TLS events do not occur: there is no connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from flowdump.flow import Flow
+
+
+def events(flow: Flow) -> Iterator[str]:
+    """The names of the events of ``flow``, which is the argument of each of them."""
+    return _EVENTS[flow.type](flow)
+
+
+def _http(flow: Any) -> Iterator[str]:
+    yield "requestheaders"
+    yield "request"
+    if flow.response is not None:
+        yield "responseheaders"
+        yield "response"
+    if flow.websocket is not None:
+        yield from _websocket(flow)
+    if flow.error is not None:
+        yield "error"
+
+
+def _websocket(flow: Any) -> Iterator[str]:
+    messages, flow.websocket.messages = flow.websocket.messages, []
+    yield "websocket_start"
+    for message in messages:
+        flow.websocket.messages.append(message)
+        yield "websocket_message"
+    yield "websocket_end"
+
+
+def _raw(protocol: str) -> Callable[[Any], Iterator[str]]:
+    def sequence(flow: Any) -> Iterator[str]:
+        messages, flow.messages = flow.messages, []
+        yield f"{protocol}_start"
+        for message in messages:
+            flow.messages.append(message)
+            yield f"{protocol}_message"
+        yield f"{protocol}_end" if flow.error is None else f"{protocol}_error"
+
+    return sequence
+
+
+def _dns(flow: Any) -> Iterator[str]:
+    yield "dns_request"
+    if flow.response is not None:
+        yield "dns_response"
+    if flow.error is not None:
+        yield "dns_error"
+
+
+_EVENTS: dict[str, Callable[[Any], Iterator[str]]] = {
+    "http": _http,
+    "tcp": _raw("tcp"),
+    "udp": _raw("udp"),
+    "dns": _dns,
+}

@@ -1,0 +1,105 @@
+"""``ctx.master``: the running program, as scripts see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowdump.exceptions import CommandError
+from flowdump.hooks import HookTable
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from flowdump.log import EventLog
+    from flowdump.options import Options
+
+
+class Addons:
+    """Who gets events, in order, and the prepared table of their handlers.
+
+    ``script_addons`` come first, then the built-in ones. A built-in with an ``option`` takes part only while that option is set.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self.script_addons: list[Any] = []
+        self.builtins: list[Any] = []
+        self.table = HookTable()
+        options.subscribe(self._configure)
+
+    def rebuild(self) -> None:
+        """Prepare the table anew, after addons came or went."""
+        active = [addon for addon in self.builtins if self._options.get(addon.option)]
+        self.table = HookTable([*self.script_addons, *active])
+
+    def _configure(self, changed: set[str]) -> None:
+        for handler in self.table.configure:
+            handler(changed)
+        self.rebuild()
+
+    def get(self, name: str) -> Any:
+        """The addon of that name (its class name in lower case, or its ``name``), None where there is none."""
+        return self.lookup.get(name)
+
+    @property
+    def lookup(self) -> dict[str, Any]:
+        everyone = [getattr(addon, "addon", addon) for addon in (*self.script_addons, *self.builtins)]
+        return {_name_of(addon): addon for addon in everyone}
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.lookup
+
+    def __len__(self) -> int:
+        return len(self.lookup)
+
+
+class Commands:
+    """Commands are not part of this version: calling one says so."""
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        raise CommandError(f"command {name!r}: commands are not part of this version of flowdump")
+
+    def call_strings(self, name: str, arguments: Any) -> Any:
+        return self.call(name, *arguments)
+
+
+class Loader:
+    """The argument of ``load``: what an addon may declare."""
+
+    def __init__(self, master: Master) -> None:
+        self.master = master
+
+    def add_option(self, name: str, typespec: Any, default: Any, help: str, choices: Any = None) -> None:
+        """Declare an option: ``loader.add_option("limit", int, 10, "How many")``. Raises OptionsError."""
+        self.master.options.add_option(name, typespec, default, help, choices)
+
+    def add_command(self, path: str, function: Any) -> None:
+        """Commands are not part of this version; declaring one is logged and has no effect."""
+        self.master.log.warn(f"command {path!r} is ignored: commands are not part of this version of flowdump")
+
+
+class Master:
+    """The running flowdump. ``shutdown()`` may be called from any thread."""
+
+    def __init__(self, options: Options, log: EventLog) -> None:
+        self.options = options
+        self.log = log
+        self.addons = Addons(options)
+        self.commands = Commands()
+        self.should_exit = False
+
+    @property
+    def event_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that runs the handlers."""
+        import asyncio
+
+        return asyncio.get_running_loop()
+
+    def shutdown(self) -> None:
+        """End the run after the current flow."""
+        self.should_exit = True
+
+
+def _name_of(addon: Any) -> str:
+    name = getattr(addon, "name", None)
+    return name if isinstance(name, str) else type(addon).__name__.lower()

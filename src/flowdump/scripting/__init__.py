@@ -1,0 +1,1 @@
+"""Scripts: loading them with their arguments, calling their handlers, reporting their errors."""

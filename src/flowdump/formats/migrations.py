@@ -30,11 +30,10 @@ if TYPE_CHECKING:
 FIRST_MODERN: Final = (0, 11)
 """The first version with a tree like today's."""
 
+_FIRST_INTEGER: Final = 4
 _FIRST_WITH_IDS: Final = (5, 0)
 _FIRST_WITHOUT_WEBSOCKET_FLOWS: Final = (12, 0)
-_KNOWN: Final = frozenset(
-    [(0, minor) for minor in range(4, 20)] + [(1, 0), (2, 0), (3, 0)] + [(major, 0) for major in range(4, VERSION + 1)]
-)
+_KNOWN: Final = frozenset([*((0, minor) for minor in range(4, 20)), *((major, 0) for major in range(1, VERSION + 1))])
 
 
 class NewerVersionError(StateError):
@@ -144,16 +143,16 @@ class Migrator:
 
 def read_version(value: object) -> Version:
     """The version as a pair. Up to 3.0 it was a list of which the first two numbers count, an integer since."""
-    if type(value) is int:
+    if type(value) is int and value >= _FIRST_INTEGER:
         version = (value, 0)
     elif isinstance(value, list) and len(value) >= 2 and type(value[0]) is type(value[1]) is int:
         version = (value[0], value[1])
     else:
-        raise StateError("not a flow: the record has no version" if value is None else "unknown format", "version")
+        raise StateError("missing" if value is None else f"unknown flow format version {value!r:.40}", "version")
     if version > (VERSION, 0):
         raise NewerVersionError(version[0])
     if version not in _KNOWN:
-        raise StateError(f"unknown flow format version {value}"[:80], "version")
+        raise StateError(f"unknown flow format version {value!r:.40}", "version")
     return version
 
 
@@ -162,9 +161,9 @@ def _with_text_keys(record: dict[Any, Any]) -> State:
     if not any(isinstance(key, bytes) for key in record):
         return record
     state: State = _decode_keys(record)
-    for part, key in ((state, "type"), (state, "id"), (_part(state, "error"), "msg")):
-        if isinstance(part.get(key), bytes):
-            part[key] = part[key].decode("utf-8", "backslashreplace")
+    for flow in (state, _part(state, "backup")):
+        if isinstance(flow.get("type"), bytes):
+            flow["type"] = flow["type"].decode("utf-8", "backslashreplace")
     return state
 
 

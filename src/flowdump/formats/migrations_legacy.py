@@ -24,11 +24,19 @@ def parse_json(payload: bytes) -> dict[Any, Any]:
         record = json.loads(payload)
     except (ValueError, RecursionError):
         raise StateError("not a flow: the record is neither a dict nor JSON") from None
+    _decode_bodies(record)
+    try:
+        _decode_bodies(_dict(record.get("backup")))
+    except StateError:
+        record["backup"] = None
+    return record  # type: ignore[no-any-return]
+
+
+def _decode_bodies(record: State) -> None:
     for key in ("request", "response"):
         message = _dict(record.get(key))
         if isinstance(message.get("content"), str):
             message["content"] = _decode_base64(message["content"], key)
-    return record  # type: ignore[no-any-return]
 
 
 def _decode_base64(text: str, key: str) -> bytes:
@@ -72,7 +80,7 @@ def _dict(value: object) -> State:
 
 def _backup(value: object) -> State | None:
     try:
-        return convert(value) if isinstance(value, dict) else None
+        return convert({**value, "backup": None}) if isinstance(value, dict) else None
     except StateError:
         return None
 

@@ -79,6 +79,7 @@ class Opcode(enum.IntEnum):
         (v.metadata, None, {}),
         (v.metadata, [1], {}),
         (v.metadata, {"a": (1, "\ud800"), b"b": None}, {"a": [1, "?"], b"b": None}),
+        (v.metadata, {(): {}, "\ud800": 1}, {(): {}, "?": 1}),
     ],
 )
 def test_values_are_converted(convert: Any, value: object, expected: object) -> None:
@@ -164,7 +165,7 @@ def make_pem(common_name: str) -> bytes:
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-    day = datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)  # noqa: UP017 - as the library documents it
+    day = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
     builder = x509.CertificateBuilder(name, name, key.public_key(), 1, day, day + datetime.timedelta(days=1))
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 

@@ -24,8 +24,8 @@ from flowdump.formats.stored_modes import storable_mode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_METADATA_DEPTH: Final = 150
-"""How deep metadata may nest; leaves room for the levels around it below the 200 that the file format allows."""
+MAX_METADATA_DEPTH: Final = 195
+"""How deep metadata may nest; leaves room for the levels around it below the 200 that tnetstring.py allows."""
 
 TLS_VERSIONS: Final = frozenset(
     ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", "DTLSv0.9", "DTLSv1", "DTLSv1.2", "QUICv1")
@@ -434,7 +434,9 @@ def clean_tree(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, dict):
-        return {clean_tree(key, MAX_METADATA_DEPTH): clean_tree(item, depth + 1) for key, item in value.items()}
+        return {
+            clean_text(key) if isinstance(key, str) else key: clean_tree(item, depth + 1) for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [clean_tree(item, depth + 1) for item in value]
     return value

@@ -42,6 +42,6 @@ def render(
     there is no body; `charset` overrides what header and document say; `grpc_encoding` is the header grpc-encoding.
 
     Raises ValueError when there is no `view` of that name; the message names the nearest. An empty body without a query
-    has the name "" or that of the view, and no lines.
+    has no lines.
     """
     return show(Body(content, content_type, query, charset, grpc_encoding), canonical(view))

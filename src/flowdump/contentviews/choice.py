@@ -19,7 +19,7 @@ from flowdump.contentviews.body import Body, NeedsPackage, looks_binary
 from flowdump.escaping import escape_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
 AUTO = "auto"
 MIB = 1 << 20
@@ -168,28 +168,32 @@ def show(body: Body, view: str) -> Rendered:
     """The lines of the first view that can read the body. `view` must be canonical."""
     for candidate in _candidates(body, view):
         try:
-            produced = _started(candidate, body)
+            lines = _started(candidate, body)
         except NeedsPackage as missing:
             note = f"(the package {missing} shows this better: pip install 'flowdump[views]')"
             return Rendered(_HEX.name, _clean(chain([note], _load(_HEX.module)(body)), body))
-        if produced is not None:
-            return Rendered(candidate.name, _clean(produced, body))
-    return Rendered("", iter(()))
+        if lines is not None:
+            return Rendered(candidate.name, _clean(lines, body))
+    fallback = _fallback(body)
+    return Rendered(fallback.name, _clean(_load(fallback.module)(body), body))
 
 
 def _candidates(body: Body, view: str) -> Iterator[View]:
     if view != AUTO:
         yield _BY_NAME[view]
-    elif body.content:
-        claimed = _claimed(body.mime)
-        if claimed:
-            yield claimed
-        if claimed not in (_RAW, _HEX):
-            head = body.head
-            yield from (row for row in VIEWS if row.sniff and row is not claimed and row.sniff(head))
-    else:
+        return
+    if not body.content:
         yield _BY_NAME["query"]
-    yield _HEX if looks_binary(body) else _RAW
+        return
+    claimed = _claimed(body.mime)
+    if claimed:
+        yield claimed
+    head = body.head
+    yield from (row for row in VIEWS if row.sniff and row is not claimed and row.sniff(head))
+
+
+def _fallback(body: Body) -> View:
+    return _HEX if looks_binary(body) else _RAW
 
 
 @lru_cache(128)
@@ -197,7 +201,7 @@ def _claimed(mime: str) -> View | None:
     return next((view for view in VIEWS if view.claims(mime)), None) if mime else None
 
 
-def _started(view: View, body: Body) -> Iterable[str] | None:
+def _started(view: View, body: Body) -> Iterator[str] | None:
     """The lines of a view that got as far as its first line, None if it did not."""
     if len(body.content) > view.limit:
         return None
@@ -208,7 +212,7 @@ def _started(view: View, body: Body) -> Iterable[str] | None:
         raise
     except Exception:  # a view may fail in any way on what strangers send; the next one is tried
         return None
-    return () if first is None else chain([first], lines)
+    return None if first is None else chain([first], lines)
 
 
 @lru_cache
@@ -217,12 +221,11 @@ def _load(module: str) -> Callable[[Body], Iterator[str]]:
     return lines
 
 
-def _clean(lines: Iterable[str], body: Body) -> Iterator[str]:
+def _clean(lines: Iterator[str], body: Body) -> Iterator[str]:
     """The one way out: every line is escaped; a view that fails half-way is followed by the body as it came."""
     try:
         for line in lines:
             yield escape_controls(line)
     except Exception:  # as in _started, only later
         yield "(this view went no further; the whole body as it came:)"
-        view = _HEX if looks_binary(body) else _RAW
-        yield from (escape_controls(line) for line in _load(view.module)(body))
+        yield from (escape_controls(line) for line in _load(_fallback(body).module)(body))

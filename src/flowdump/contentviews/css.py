@@ -45,6 +45,7 @@ class _Formatter:
     def __init__(self) -> None:
         self.depth = 0
         self.parens = 0
+        self.hanging = 0
         self.reset()
 
     def reset(self) -> None:
@@ -82,6 +83,7 @@ class _Formatter:
             self.add(token)
             if self.ends_here(token):
                 yield from self.flush()
+                self.hanging = int(token == ",")
 
     def ends_here(self, token: str) -> bool:
         """Whether the line ends with this `;`, `,`, `:` or parenthesis, none of which count between parentheses."""
@@ -96,7 +98,7 @@ class _Formatter:
         return token == ";" or (token == "," and self.width > _WIDTH)
 
     def space_after_colon(self) -> None:
-        if 0 < self.colon < len(self.parts) and self.parts[self.colon] != " ":
+        if 0 < self.colon < len(self.parts) and self.parts[self.colon] not in (" ", ";"):
             self.parts.insert(self.colon, " ")
 
     def add(self, token: str) -> None:
@@ -105,5 +107,7 @@ class _Formatter:
 
     def flush(self) -> Iterator[str]:
         line = "".join(self.parts).strip()
+        margin = indent(self.depth + self.hanging)
         self.reset()
-        return split_lines(indent(self.depth), line)
+        self.hanging = 0
+        return split_lines(margin, line)

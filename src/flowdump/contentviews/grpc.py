@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from flowdump.contentviews.body import Body, NeedsPackage, str_lines
+from flowdump.contentviews.body import Body, str_lines
 from flowdump.contentviews.layout import tree
+from flowdump.contentviews.protobuf import message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,7 @@ def lines(body: Body) -> Iterator[str]:
     content = _from_base64(body.content) if "-web-text" in body.mime else body.content
     if len(content) < _HEAD or content[0] not in (0, _COMPRESSED, _TRAILERS, _TRAILERS | _COMPRESSED):
         raise ValueError("no gRPC frame")
+    message(b"")  # raises NeedsPackage now, not at the first message
     return _format(content, body.grpc_encoding.strip().lower())
 
 
@@ -65,7 +67,7 @@ def _format(content: bytes, encoding: str) -> Iterator[str]:
 
 
 def _message(frame: Frame, encoding: str) -> Iterator[str]:
-    from flowdump.contentviews import hexdump, protobuf
+    from flowdump.contentviews import hexdump
 
     data = frame.data
     if frame.flags & _COMPRESSED:
@@ -76,8 +78,6 @@ def _message(frame: Frame, encoding: str) -> Iterator[str]:
         except ValueError:
             return hexdump.lines(Body(data))
     try:
-        return tree(protobuf.message(data)) if data else iter(())
-    except NeedsPackage:
-        raise
+        return tree(message(data)) if data else iter(())
     except Exception:  # no message: the package's DecodeError, or nested too deep
         return hexdump.lines(Body(data))

@@ -90,9 +90,11 @@ def scalar(value: object) -> str:
         return _hex(value)
     if value is None or value is True or value is False:
         return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, Pairs):
-        return "{}"
-    return "[]" if isinstance(value, list) else str(value)
+    if isinstance(value, Pairs):  # here and below: a key, or an empty container
+        return "{" + ", ".join(f"{scalar(key)}: {scalar(item)}" for key, item in value) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(scalar, value)) + "]"
+    return str(value)
 
 
 def _hex(value: bytes) -> str:
@@ -123,7 +125,7 @@ def fields(pairs: Iterator[tuple[str, str]]) -> Iterator[str]:
     for name, value in chain(first, pairs):
         below = _below(value)
         if below is None:
-            yield f"{name + ':':<{width}}{value}" if value else f"{name}:"
+            yield f"{name + ': ':<{width}}{value}" if value else f"{name}:"
         else:
             yield f"{name}:"
             yield from (f"  {line}" for line in below)

@@ -28,6 +28,7 @@ OPEN, CLOSE, EMPTY, TEXT, VERBATIM = range(5)
 
 _TAG = re.compile(r"""</?([A-Za-z_:][^\s/>]*+)(?:[^>=]++|=\s*+(?:"[^"]*+"|'[^']*+')?+)*+>""")
 _HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body|div|p|script|table|span|h1|ul|br)[\s/>]", re.IGNORECASE)
+_HTML_ROOT = re.compile(rb"<(?:!doctype\s+)?html[\s>]", re.IGNORECASE)
 _OPENERS = (("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", ">"), ("<!", ">"), ("</", ">"))
 _WIDTH = 100
 
@@ -79,7 +80,9 @@ def is_html(body: Body) -> bool:
     """HTML by its type or its first tags; otherwise XML, where names are case-sensitive and nothing is implied."""
     if body.mime == "text/html":
         return True
-    return not body.head.startswith(b"<?xml") and body.mime != "image/svg+xml" and bool(_HTML.search(body.head))
+    if body.mime.endswith("xml"):
+        return bool(_HTML_ROOT.match(body.head))
+    return not body.head.startswith(b"<?xml") and bool(_HTML.search(body.head))
 
 
 def tokens(text: str, html: bool) -> Iterator[Token]:
@@ -136,7 +139,8 @@ class _Writer:
     """Turns tokens into lines.
 
     `parts` are what will be the next line: an open tag that may still get its text and its end tag, or a run of text
-    and inline elements. `opened` is the element that the line began with, if it did.
+    and inline elements. `opened` is the element that the line began with, if it did; `exact` says that the line's white
+    space must stay, since it ends the content of a pre or textarea.
     """
 
     def __init__(self, html: bool) -> None:
@@ -147,6 +151,7 @@ class _Writer:
         self.parts: list[str] = []
         self.width = 0
         self.opened = ""
+        self.exact = False
 
     def write(self, stream: Iterator[Token]) -> Iterator[str]:
         handlers = {
@@ -181,7 +186,7 @@ class _Writer:
         self.add(text if self.parts else text.lstrip())
 
     def write_inline(self, token: Token) -> Iterator[str]:
-        if self.opened or self.width > _WIDTH:
+        if self.width > _WIDTH:
             yield from self.flush()
         self.add(one_line(token.text))
         if token.name == "br":
@@ -195,6 +200,11 @@ class _Writer:
 
     def write_close(self, token: Token) -> Iterator[str]:
         tag = one_line(token.text)
+        if self.exact:
+            self.add(tag)
+            yield from self.flush()
+            self.pop()
+            return
         if token.name == self.opened:
             self.add(tag)
             self.opened = ""
@@ -214,20 +224,26 @@ class _Writer:
     def write_verbatim(self, token: Token) -> Iterator[str]:
         """Comments and the like, and the content of elements that must stay as it is."""
         text = token.text
-        if self.opened in _WHITE_SPACE_COUNTS or (
-            self.opened and "\n" not in text and len(text) + self.width <= _WIDTH
-        ):
-            first, *rest = text.split("\n")
-            self.add(first)
-            if rest:
-                yield from self.flush()
-                yield from (line.removesuffix("\r") for line in rest)
-            return
-        margin = "" if self.opened in _KEPT_IN_XML else indent(len(self.stack) + bool(self.opened))
-        yield from self.flush()
-        for line in text.strip("\r\n").split("\n"):
-            yield margin + line.rstrip()
-            margin = ""
+        if self.opened in _WHITE_SPACE_COUNTS:
+            yield from self.write_exact(text)
+        elif self.opened and "\n" not in text and len(text) + self.width <= _WIDTH:
+            self.add(text)
+        else:
+            margin = "" if self.opened in _KEPT_IN_XML else indent(len(self.stack) + bool(self.opened))
+            yield from self.flush()
+            for line in text.strip("\r\n").split("\n"):
+                yield margin + line.rstrip()
+                margin = ""
+
+    def write_exact(self, text: str) -> Iterator[str]:
+        """The content of a pre or textarea, begun on the line of the start tag and ended on that of the end tag."""
+        first, *rest = text.split("\n")
+        self.add(first.removesuffix("\r"))
+        if rest:
+            yield from self.flush()
+            yield from (line.removesuffix("\r") for line in rest[:-1])
+            self.add(rest[-1])
+            self.exact = True
 
     # Lines and the stack
 
@@ -237,15 +253,18 @@ class _Writer:
 
     def flush(self) -> Iterator[str]:
         """Send the pending line; an element that it opened is now the one that what follows is in."""
-        line = "".join(self.parts).rstrip()
-        if line:
-            yield indent(len(self.stack)) + line.lstrip()
+        line = "".join(self.parts)
+        if self.exact:
+            yield line
+        elif line := line.strip():
+            yield indent(len(self.stack)) + line
         if self.opened:
             self.stack.append(self.opened)
             self.open[self.opened] += 1
         self.parts = []
         self.width = 0
         self.opened = ""
+        self.exact = False
 
     def close_implied(self, name: str) -> None:
         """An element whose end tag was left out ends where its next sibling begins."""

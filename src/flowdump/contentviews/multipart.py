@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowdump.contentviews.body import Body, parameters
+from flowdump.urls import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +92,7 @@ def _format(body: Body, boundary: bytes) -> Iterator[str]:
 def _title(part: Part) -> str:
     disposition = parameters(part.headers.get("content-disposition", ""))
     facts = [f'"{disposition["name"]}"' if "name" in disposition else "(no name)"]
-    name = disposition.get("filename*", "").rpartition("'")[2] or disposition.get("filename", "")
+    name = unquote(disposition.get("filename*", "").rpartition("'")[2]) or disposition.get("filename", "")
     if name:
         facts.append(f'file "{name}"')
     facts.append(part.headers.get("content-type", ""))

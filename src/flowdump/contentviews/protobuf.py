@@ -2,7 +2,7 @@
 
 An empty message keeps all it is given as unknown fields; `UnknownFieldSet` lists them. What a field of bytes holds is
 not written anywhere, so it is guessed: printable text, else a message, else bytes. Numbers are shown as unsigned; a
-fixed one also as the floating point number it may be.
+large one also as the negative one, a fixed one also as the floating point number that it may be.
 """
 
 from __future__ import annotations
@@ -59,7 +59,12 @@ def _value(wire_type: int, data: Any, parse: Callable[[bytes], Any], depth: int)
         return _fields(data, parse, depth + 1)
     if wire_type == _BYTES:
         return _guess(data, parse, depth)
-    return _fixed(data, *_FLOATS[wire_type]) if wire_type in _FLOATS else data
+    return _fixed(data, *_FLOATS[wire_type]) if wire_type in _FLOATS else _varint(data)
+
+
+def _varint(number: int) -> object:
+    """A number, and in brackets the negative one that ten bytes usually stand for."""
+    return Plain(f"{number} ({number - (1 << 64)})") if number >> 63 else number
 
 
 def _fixed(number: int, whole: str, real: str) -> object:
@@ -75,8 +80,6 @@ def _guess(data: bytes, parse: Callable[[bytes], Any], depth: int) -> object:
         return text
     try:
         return _fields(parse(data), parse, depth + 1)
-    except NeedsPackage:
-        raise
     except Exception:  # the package's DecodeError, whose module is not imported here, or nested too deep
         return data
 

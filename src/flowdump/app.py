@@ -1,13 +1,15 @@
 """The composition root: options, scripts, inputs and outputs become one run with one exit code.
 
-An offline run reads one flow at a time, fires the events that the flow would have had (:mod:`flowdump.lifecycle`), then hands it to the
-*sinks*: the display, the flow file, the HAR. Memory holds one flow, output keeps the order of the input, and the run ends
-when the loop does.
+An offline run reads one flow at a time, fires the events that the flow would have had (:mod:`flowdump.lifecycle`), then
+hands it to the
+*sinks*: the display, the flow file, the HAR. Memory holds one flow, output keeps the order of the input, and the run
+ends when the loop does.
 
-The order of the start is chosen so that a mistake costs nothing: scripts are loaded and configured first, then inputs are opened and
-looked at, and only then is an output made.
+The order of the start is chosen so that a mistake costs nothing: scripts are loaded and configured first, then inputs
+are opened and looked at, and only then is an output made.
 
-A run without scripts never waits for anything, so it is driven by hand; :mod:`asyncio`, a fifth of the start-up, is imported for scripts only.
+A run without scripts never waits for anything, so it is driven by hand; :mod:`asyncio`, a fifth of the start-up, is
+imported for scripts only.
 """
 
 from __future__ import annotations
@@ -48,9 +50,14 @@ TURN = 0.02
 
 
 def run(options: Options, log: EventLog) -> int:
-    """Do what the options say; returns the exit code. Raises UserError when something is wrong with what the user asked for."""
+    """Do what the options say; returns the exit code.
+
+    Raises UserError when something is wrong with what the user asked for.
+    """
     if not options.rfile:
-        raise UserError("nothing to read: the live proxy is not part of this version of flowdump, name a saved file with -r")
+        raise UserError(
+            "nothing to read: the live proxy is not part of this version of flowdump, name a saved file with -r"
+        )
     if options.keepserving:
         raise UserError("keepserving needs the live proxy, which is not part of this version of flowdump")
     work = OfflineRun(options, log).main()
@@ -143,7 +150,10 @@ class OfflineRun:
 
     @contextmanager
     def _streams(self) -> Iterator[tuple[TextIO, TextIO]]:
-        """The real stdout, and where flows are displayed: stderr where a file format goes to stdout, print() of scripts included."""
+        """The real stdout, and where flows are displayed:
+
+        stderr where a file format goes to stdout, print() of scripts included.
+        """
         stdout = sys.stdout
         if "-" not in (self.options.hardump, self.options.save_stream_file):
             yield stdout, stdout

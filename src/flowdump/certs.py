@@ -1,6 +1,7 @@
 """A read-only view of an X.509 certificate, as scripts see it in ``server_conn.certificate_list``.
 
-Flow files carry certificates as PEM text. Most runs never look inside one, so a ``Cert`` keeps its PEM and parses it when asked.
+Flow files carry certificates as PEM text. Most runs never look inside one, so a ``Cert`` keeps its PEM and parses it
+when asked.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ class Cert:
 
     @classmethod
     def from_pem(cls, pem: bytes) -> Cert:
-        """From one complete PEM text. It is parsed on first use, which raises ValueError when it is not a certificate."""
+        """From one complete PEM text.
+
+        It is parsed on first use, which raises ValueError when it is not a certificate.
+        """
         return cls(pem)
 
     from_state = from_pem
@@ -123,7 +127,10 @@ class Cert:
 
     @property
     def keyinfo(self) -> tuple[str, int]:
-        """Kind and size in bits of the public key: ``("RSA", 2048)``, ``("EC (secp256r1)", 256)``; size -1 where unknown."""
+        """Kind and size in bits of the public key:
+
+        ``("RSA", 2048)``, ``("EC (secp256r1)", 256)``; size -1 where unknown.
+        """
         from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
         key = self._x509.public_key()
@@ -144,6 +151,9 @@ class Cert:
 
 def _name_pairs(name: x509.Name) -> list[tuple[str, str]]:
     return [
-        (attribute.rfc4514_attribute_name, attribute.value if isinstance(attribute.value, str) else repr(attribute.value))
+        (
+            attribute.rfc4514_attribute_name,
+            attribute.value if isinstance(attribute.value, str) else repr(attribute.value),
+        )
         for attribute in name
     ]

@@ -70,7 +70,14 @@ class TableOption(click.Option):
         super().__init__([*names, spec.name], **facts)
 
 
-_METAVARS = {"rfile": "PATH", "save_stream_file": "PATH", "hardump": "PATH", "scripts": "SCRIPT", "confdir": "PATH", "flow_detail": "LEVEL"}
+_METAVARS = {
+    "rfile": "PATH",
+    "save_stream_file": "PATH",
+    "hardump": "PATH",
+    "scripts": "SCRIPT",
+    "confdir": "PATH",
+    "flow_detail": "LEVEL",
+}
 
 
 def _grouped(group: str, *names: str, **facts: Any) -> click.Option:
@@ -80,7 +87,7 @@ def _grouped(group: str, *names: str, **facts: Any) -> click.Option:
 
 
 def _parameters() -> list[click.Parameter]:
-    io, scripts, display, change, running = GROUPS
+    _, _, display, _, running = GROUPS
     table: list[click.Parameter] = [TableOption(spec) for spec in OPTIONS if spec.flags]
     return [
         *table,
@@ -88,7 +95,14 @@ def _parameters() -> list[click.Parameter]:
         _grouped(display, "-q", "--quiet", "quiet", is_flag=True, help="Show no flows, and only errors."),
         _grouped(display, "-v", "--verbose", "verbose", is_flag=True, help="Log more."),
         _grouped(running, "-n", "--no-server", "no_server", is_flag=True, help="Start no listener."),
-        _grouped(running, "--set", "assignments", multiple=True, metavar="NAME[=VALUE]", help="Set any option; see --options."),
+        _grouped(
+            running,
+            "--set",
+            "assignments",
+            multiple=True,
+            metavar="NAME[=VALUE]",
+            help="Set any option; see --options.",
+        ),
         _grouped("More", "--options", "show_options", is_flag=True, help="List every option with its value, as YAML."),
         _grouped("More", "--version", "show_version", is_flag=True, help="Show the version."),
         click.Argument(["filter_words"], nargs=-1, metavar="[FILTER]"),
@@ -125,7 +139,9 @@ def _invoke(**given: Any) -> None:
 def _configure(options: Options, given: dict[str, Any]) -> None:
     """Configuration file, then ``--set``, then flags. Raises OptionsError."""
     assignments = list(given["assignments"])
-    confdir = given["confdir"] or next((a.partition("=")[2] for a in assignments if a.startswith("confdir=")), options.confdir)
+    confdir = given["confdir"] or next(
+        (a.partition("=")[2] for a in assignments if a.startswith("confdir=")), options.confdir
+    )
     load_config(options, os.path.join(os.path.expanduser(confdir), "config.yaml"))
     options.set(*assignments, defer=True)
     flags = {spec.name: given[spec.name] for spec in OPTIONS if spec.flags and given[spec.name] not in (None, ())}
@@ -167,7 +183,8 @@ def _set_filter(options: Options, expression: str) -> None:
 
 def main() -> None:
     """The entry point ``flowdump``."""
-    # Flows come and go by the thousand and hold no cycles of ours: what exists now is exempt, and young objects are looked through rarely.
+    # Flows come and go by the thousand and hold no cycles of ours: what exists now is exempt, and young objects are
+    # looked through rarely.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     command = FlowdumpCommand(

@@ -16,7 +16,9 @@ Address = tuple[str, int] | tuple[str, int, int, int]
 TransportProtocol = Literal["tcp", "udp"]
 
 #: The values ``tls_version`` may have; a flow file with any other is refused by mitmproxy.
-TLS_VERSIONS = frozenset(("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", "DTLSv0.9", "DTLSv1", "DTLSv1.2", "QUICv1"))
+TLS_VERSIONS = frozenset(
+    ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", "DTLSv0.9", "DTLSv1", "DTLSv1.2", "QUICv1")
+)
 
 
 def new_id() -> str:

@@ -1,7 +1,7 @@
 """``from flowdump import ctx``: the running flowdump, for scripts.
 
-``ctx.options`` are the options, ``ctx.log`` is the event log, ``ctx.master`` the running program. They exist while a script runs, and are
-the only module-level state of flowdump; the engine never looks here.
+``ctx.options`` are the options, ``ctx.log`` is the event log, ``ctx.master`` the running program. They exist while a
+script runs, and are the only module-level state of flowdump; the engine never looks here.
 """
 
 from __future__ import annotations

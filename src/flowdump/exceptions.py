@@ -13,7 +13,8 @@
     ├── AddonManagerError       an addon cannot be added (its name is taken)
     └── AddonHalt               raised by a handler: nobody behind it sees this event
 
-Names that scripts know from mitmproxy (``OptionsError``, ``CommandError``, ``ControlException``, ``AddonHalt``, ``FlowReadException``) are kept.
+Names that scripts know from mitmproxy (``OptionsError``, ``CommandError``, ``ControlException``, ``AddonHalt``,
+``FlowReadException``) are kept.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ class FlowFileError(FlowdumpError):
     ``flows_read`` how many flows came out before.
     """
 
-    def __init__(self, message: str, *, path: str | None = None, offset: int | None = None, flows_read: int = 0) -> None:
+    def __init__(
+        self, message: str, *, path: str | None = None, offset: int | None = None, flows_read: int = 0
+    ) -> None:
         super().__init__(message)
         self.path = path
         self.offset = offset

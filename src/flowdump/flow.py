@@ -1,8 +1,8 @@
 """``Flow``: what HTTP, TCP, UDP and DNS flows have in common.
 
-Flows are plain data. ``get_state()`` gives a flow as a tree of plain values (the *state dict*, keys as in a mitmproxy flow of format
-version 21), ``from_state()`` builds one from it; :mod:`flowdump.formats` turns such trees into files. Flows compare and hash by identity,
-and any further attribute may be set on them.
+Flows are plain data. ``get_state()`` gives a flow as a tree of plain values (the *state dict*, keys as in a mitmproxy
+flow of format version 21), ``from_state()`` builds one from it; :mod:`flowdump.formats` turns such trees into files.
+Flows compare and hash by identity, and any further attribute may be set on them.
 """
 
 from __future__ import annotations
@@ -51,9 +51,10 @@ class Error:
 class Flow:
     """One exchange of whatever protocol.
 
-    ``id`` is a UUID as text. ``error`` may stand beside a response. ``is_replay`` is None, ``"request"`` (sent again by client replay) or ``"response"``
-    (answered by server replay). ``marked`` is a marker such as ``":default:"``, or ``""``. ``metadata`` is free for
-    scripts; what can be saved of it goes into the flow file. ``live`` is None for a flow that came from a file.
+    ``id`` is a UUID as text. ``error`` may stand beside a response. ``is_replay`` is None, ``"request"`` (sent again by
+    client replay) or ``"response"`` (answered by server replay). ``marked`` is a marker such as ``":default:"``, or
+    ``""``. ``metadata`` is free for scripts; what can be saved of it goes into the flow file. ``live`` is None for a
+    flow that came from a file.
     """
 
     type: ClassVar[str]
@@ -220,7 +221,10 @@ _CLASSES = {
 
 
 def flow_class(kind: str) -> Any:
-    """``"http"`` -> HTTPFlow, and so on; the modules are imported when their kind is met. Raises ValueError for an unknown kind."""
+    """``"http"`` -> HTTPFlow, and so on; the modules are imported when their kind is met.
+
+    Raises ValueError for an unknown kind.
+    """
     if kind not in _CLASSES:
         raise ValueError(f"unknown flow type {kind!r}")
     module, name = _CLASSES[kind]

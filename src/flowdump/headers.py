@@ -20,9 +20,9 @@ def _to_str(value: bytes) -> str:
 class Headers(MultiDict[Any, Any]):
     """Header or trailer fields (RFC 9110 section 5).
 
-    ``fields`` holds ``(name, value)`` pairs of bytes as they were on the wire. Everything else speaks ``str``, decoded as UTF-8 with
-    surrogateescape, so that no byte is lost on the way through a script. ``h["set-cookie"]`` folds repeated fields with
-    ``", "`` (section 5.3); ``h.get_all()`` gives them one by one.
+    ``fields`` holds ``(name, value)`` pairs of bytes as they were on the wire. Everything else speaks ``str``, decoded
+    as UTF-8 with surrogateescape, so that no byte is lost on the way through a script. ``h["set-cookie"]`` folds
+    repeated fields with ``", "`` (section 5.3); ``h.get_all()`` gives them one by one.
 
     ``Headers([(b"Host", b"a")], content_type="text/html")``: keyword names have their underscores turned to dashes.
     Raises TypeError when a field is not a pair of bytes.

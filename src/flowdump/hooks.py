@@ -1,8 +1,8 @@
 """Every event that flowdump fires, and the table of who listens.
 
-``EVENTS`` is the list: name, arguments and, for the people who write scripts, when it happens and what may be changed. A
-``HookTable`` has one attribute per event holding a prepared tuple of callables. It is built when addons are added or removed, so that
-at run time an event nobody listens to costs one attribute read: ``if table.request: …``.
+``EVENTS`` is the list: name, arguments and, for the people who write scripts, when it happens and what may be changed.
+A ``HookTable`` has one attribute per event holding a prepared tuple of callables. It is built when addons are added or
+removed, so that at run time an event nobody listens to costs one attribute read: ``if table.request: …``.
 
 Handlers may be plain functions, or return something awaitable; ``fire`` awaits it.
 """
@@ -10,7 +10,7 @@ Handlers may be plain functions, or return something awaitable; ``fire`` awaits 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdump.exceptions import AddonHalt
 
@@ -36,20 +36,42 @@ EVENTS = (
     # connections
     Event("client_connected", ("client",), "A client connected."),
     Event("client_disconnected", ("client",), "A client's connection is closed."),
-    Event("server_connect", ("data",), "A connection to ``data.server`` is about to be made; its address may be changed."),
+    Event(
+        "server_connect", ("data",), "A connection to ``data.server`` is about to be made; its address may be changed."
+    ),
     Event("server_connected", ("data",), "A connection to ``data.server`` was made."),
-    Event("server_connect_error", ("data",), "A connection to ``data.server`` could not be made; see ``data.server.error``."),
+    Event(
+        "server_connect_error",
+        ("data",),
+        "A connection to ``data.server`` could not be made; see ``data.server.error``.",
+    ),
     Event("server_disconnected", ("data",), "A connection to a server is closed."),
     # HTTP
-    Event("http_connect", ("flow",), "A client sent CONNECT. A response other than 2xx that is set here refuses the tunnel."),
-    Event("requestheaders", ("flow",), "The head of a request is there, its body is not. Decide here whether to stream it."),
-    Event("request", ("flow",), "The whole request is there. A response that is set here is sent instead of the origin's."),
-    Event("responseheaders", ("flow",), "The head of a response is there, its body is not. Decide here whether to stream it."),
+    Event(
+        "http_connect",
+        ("flow",),
+        "A client sent CONNECT. A response other than 2xx that is set here refuses the tunnel.",
+    ),
+    Event(
+        "requestheaders",
+        ("flow",),
+        "The head of a request is there, its body is not. Decide here whether to stream it.",
+    ),
+    Event(
+        "request", ("flow",), "The whole request is there. A response that is set here is sent instead of the origin's."
+    ),
+    Event(
+        "responseheaders",
+        ("flow",),
+        "The head of a response is there, its body is not. Decide here whether to stream it.",
+    ),
     Event("response", ("flow",), "The whole response is there."),
     Event("error", ("flow",), "The exchange failed: see ``flow.error``. It may come behind a response."),
     # WebSocket
     Event("websocket_start", ("flow",), "A connection speaks WebSocket from now on."),
-    Event("websocket_message", ("flow",), "A message came: ``flow.websocket.messages[-1]``. It may be changed or dropped."),
+    Event(
+        "websocket_message", ("flow",), "A message came: ``flow.websocket.messages[-1]``. It may be changed or dropped."
+    ),
     Event("websocket_end", ("flow",), "The WebSocket is closed; see ``flow.websocket.close_code``."),
     # TCP, UDP, DNS
     Event("tcp_start", ("flow",), "A TCP connection is relayed as it is."),
@@ -63,7 +85,7 @@ EVENTS = (
     Event("dns_request", ("flow",), "A DNS query came. A response that is set here is sent instead of the server's."),
     Event("dns_response", ("flow",), "The answer to a DNS query came."),
     Event("dns_error", ("flow",), "A DNS query failed: see ``flow.error``."),
-)  # fmt: skip
+)
 
 EVENT_NAMES = tuple(event.name for event in EVENTS)
 
@@ -72,6 +94,10 @@ class HookTable:
     """Who listens to what: one attribute per event, a tuple of handlers in the order of the addons."""
 
     __slots__ = EVENT_NAMES
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> tuple[Handler, ...]: ...
 
     def __init__(self, addons: Iterable[Any] = ()) -> None:
         listeners = list(addons)
@@ -88,7 +114,10 @@ class HookTable:
 
 
 async def fire(handlers: tuple[Handler, ...], *arguments: Any) -> None:
-    """Call every handler in turn and wait for those that ask for it. AddonHalt ends the chain; other exceptions go out."""
+    """Call every handler in turn and wait for those that ask for it.
+
+    AddonHalt ends the chain; other exceptions go out.
+    """
     try:
         for handler in handlers:
             waiting = handler(*arguments)

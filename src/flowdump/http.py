@@ -25,7 +25,10 @@ KNOWN_CODINGS = ("gzip", "deflate", "br", "zstd", "identity")
 
 
 class RequestData(MessageData):
-    """The raw facts of a request. ``authority`` is the authority part of an absolute-form or CONNECT target, or ``:authority``."""
+    """The raw facts of a request.
+
+    ``authority`` is the authority part of an absolute-form or CONNECT target, or ``:authority``.
+    """
 
     __slots__ = ("authority", "host", "method", "path", "port", "scheme")
     FIELDS = (*MessageData.FIELDS, "host", "port", "method", "scheme", "authority", "path")
@@ -55,7 +58,10 @@ class Request(Message):
 
     @classmethod
     def make(cls, method: str, url: str, content: str | bytes = b"", headers: Any = ()) -> Request:
-        """A request as a client would send it. Raises ValueError for a URL without a host, TypeError for odd headers."""
+        """A request as a client would send it.
+
+        Raises ValueError for a URL without a host, TypeError for odd headers.
+        """
         now = time.time()
         data = RequestData()
         data.http_version = b"HTTP/1.1"
@@ -139,9 +145,12 @@ class Request(Message):
 
     @property
     def host_header(self) -> str | None:
-        """The host the client addressed: ``:authority``, else Host; in HTTP/1 the Host header. None where there is none."""
+        """The host the client addressed:
+
+        ``:authority``, else Host; in HTTP/1 the Host header. None where there is none.
+        """
         if self.data.http_version in (b"HTTP/2.0", b"HTTP/3"):
-            return self.authority or self.data.headers.get("host")  # type: ignore[no-any-return]
+            return self.authority or self.data.headers.get("host")
         return self.data.headers.get("host")  # type: ignore[no-any-return]
 
     @host_header.setter
@@ -152,7 +161,7 @@ class Request(Message):
             self.data.headers.pop("host", None)
             return
         if http2:
-            self.authority = value  # type: ignore[assignment]
+            self.authority = value
         if not http2 or "host" in self.data.headers:
             self.data.headers["host"] = urls.authority_to_ascii(value)
 
@@ -185,7 +194,10 @@ class Request(Message):
 
     @property
     def url(self) -> str:
-        """The URL from scheme, host, port and path; for CONNECT ``host:port``. Setting it sets all four, and Host with them."""
+        """The URL from scheme, host, port and path; for CONNECT ``host:port``.
+
+        Setting it sets all four, and Host with them.
+        """
         data = self.data
         if data.method.upper() == b"CONNECT":
             return f"{data.host}:{data.port}"
@@ -269,7 +281,9 @@ class Request(Message):
 
     @property
     def urlencoded_form(self) -> MultiDictView[str, str]:
-        """The fields of an ``application/x-www-form-urlencoded`` body, empty for others; changing them rewrites body and type."""
+        """The fields of an ``application/x-www-form-urlencoded`` body, empty for others; changing them rewrites body
+        and type.
+        """
         return MultiDictView(self._get_urlencoded_form, self._set_urlencoded_form)
 
     @urlencoded_form.setter
@@ -290,7 +304,7 @@ class Request(Message):
 
     @property
     def multipart_form(self) -> MultiDictView[bytes, bytes]:
-        """Names and values of a ``multipart/form-data`` body, empty for others; changing them rewrites body and type."""
+        """Names and values of a ``multipart/form-data`` body, empty for others; changing them rewrites the body."""
         return MultiDictView(self._get_multipart_form, self._set_multipart_form)
 
     @multipart_form.setter
@@ -429,7 +443,9 @@ class Response(Message):
         )
 
     def refresh(self, now: float | None = None) -> None:
-        """Move Date, Expires, Last-Modified and cookie expiry by the age of this response, as if it came at ``now`` (Unix seconds)."""
+        """Move Date, Expires, Last-Modified and cookie expiry by the age of this response, as if it came at ``now``
+        (Unix seconds).
+        """
         from email.utils import formatdate, mktime_tz, parsedate_tz
 
         from flowdump import cookies

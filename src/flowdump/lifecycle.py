@@ -1,8 +1,8 @@
 """The events that a stored flow goes through again when it is read.
 
-They come in the order in which they would have happened on the wire, as a lazy generator: each step is decided after the previous event
-ran, so a response that a script makes in ``request`` still gets ``responseheaders`` and ``response``, and messages appear one by one.
-Connection and TLS events do not occur: there is no connection.
+They come in the order in which they would have happened on the wire, as a lazy generator: each step is decided after
+the previous event ran, so a response that a script makes in ``request`` still gets ``responseheaders`` and
+``response``, and messages appear one by one. Connection and TLS events do not occur: there is no connection.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Addons:
     """Who gets events, in order, and the prepared table of their handlers.
 
-    ``script_addons`` come first, then the built-in ones. A built-in with an ``option`` takes part only while that option is set.
+    ``script_addons`` come first, then the built-in ones. A built-in with an ``option`` takes part only while that
+    option is set.
     """
 
     def __init__(self, options: Options) -> None:

@@ -1,8 +1,8 @@
 """What requests and responses share: a version, headers, a body, trailers and times.
 
-Every message keeps its raw facts in ``message.data``, exactly as they are on the wire and in the flow file. The properties are views on it in
-the types that scripts like (``str`` methods, decoded content). A body is decoded when somebody asks for ``content`` and encoded only
-when somebody sets it: a body that nobody touched leaves as it came.
+Every message keeps its raw facts in ``message.data``, exactly as they are on the wire and in the flow file. The
+properties are views on it in the types that scripts like (``str`` methods, decoded content). A body is decoded when
+somebody asks for ``content`` and encoded only when somebody sets it: a body that nobody touched leaves as it came.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from flowdump.headers import Headers
 
 
 class MessageData:
-    """The raw facts of a message. ``content`` is the body as sent (still content-encoded), None when it was not recorded.
+    """The raw facts of a message. ``content`` is the body as sent (still content-encoded), None when it was not
+    recorded.
 
     Timestamps are Unix seconds.
     """
@@ -58,7 +59,10 @@ def _fields(pairs: Any) -> Headers:
 
 
 class Message:
-    """Base of Request and Response. ``stream`` is set in a headers event: True, or a callable that transforms the chunks."""
+    """Base of Request and Response.
+
+    ``stream`` is set in a headers event: True, or a callable that transforms the chunks.
+    """
 
     data: MessageData
     stream: Any = False
@@ -207,7 +211,10 @@ class Message:
 
     @property
     def content(self) -> bytes | None:
-        """The decoded body; see ``get_content`` and ``set_content``. Setting it re-encodes it and updates Content-Length."""
+        """The decoded body; see ``get_content`` and ``set_content``.
+
+        Setting it re-encodes it and updates Content-Length.
+        """
         return self.get_content()
 
     @content.setter
@@ -217,7 +224,8 @@ class Message:
     def get_text(self, strict: bool = True) -> str | None:
         """The decoded body as text; the charset is inferred from Content-Type, the document itself, or latin-1.
 
-        With ``strict`` a body that is not in its charset raises ValueError; otherwise UTF-8 with surrogateescape is used.
+        With ``strict`` a body that is not in its charset raises ValueError; otherwise UTF-8 with surrogateescape is
+        used.
         """
         content = self.get_content(strict)
         if content is None:
@@ -231,7 +239,9 @@ class Message:
             return content.decode("utf-8", "surrogateescape")
 
     def set_text(self, text: str | None) -> None:
-        """Replace the body by text in the charset of Content-Type; where it does not fit, by UTF-8, which Content-Type then says."""
+        """Replace the body by text in the charset of Content-Type; where it does not fit, by UTF-8, which Content-Type
+        then says.
+        """
         if text is None:
             self.set_content(None)
             return
@@ -261,7 +271,10 @@ class Message:
         return json.loads(content, **kwargs)
 
     def decode(self, strict: bool = True) -> None:
-        """Store the body decoded and drop Content-Encoding. An undecodable body raises ValueError, or stays raw with ``strict=False``."""
+        """Store the body decoded and drop Content-Encoding.
+
+        An undecodable body raises ValueError, or stays raw with ``strict=False``.
+        """
         content = self.get_content(strict)
         self.data.headers.pop("content-encoding", None)
         self.set_content(content)
@@ -278,9 +291,12 @@ class Message:
     def replace(self, pattern: str | bytes, repl: str | bytes, count: int = 0, flags: int = 0) -> int:
         """Replace a regular expression in the decoded body and in every header line; gives the number of replacements.
 
-        ``pattern`` and ``repl`` may be str or bytes; ``count`` limits the replacements in each of body and headers, 0 means all.
+        ``pattern`` and ``repl`` may be str or bytes; ``count`` limits the replacements in each of body and headers, 0
+        means all.
         """
-        return self._replace_in_content(pattern, repl, count, flags) + self.data.headers.replace(pattern, repl, count, flags)
+        return self._replace_in_content(pattern, repl, count, flags) + self.data.headers.replace(
+            pattern, repl, count, flags
+        )
 
     def _replace_in_content(self, pattern: str | bytes, repl: str | bytes, count: int, flags: int) -> int:
         content = self.get_content(strict=False)

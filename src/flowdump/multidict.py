@@ -1,10 +1,11 @@
 """Ordered mappings with repeated keys, the shape of headers, cookies, query strings and forms.
 
-``fields`` is the whole truth: an immutable tuple of ``(key, value)`` pairs in their original order. Every change assigns
-a new tuple, so whoever holds the old one (the flow file writer, to see whether anything changed) can compare by identity.
+``fields`` is the whole truth: an immutable tuple of ``(key, value)`` pairs in their original order. Every change
+assigns a new tuple, so whoever holds the old one (the flow file writer, to see whether anything changed) can compare by
+identity.
 
-``MultiDict`` owns its pairs. ``MultiDictView`` reads them from somewhere else (a header, a body) at each access and writes them
-back at each change: ``request.query["a"] = "b"`` rewrites the path.
+``MultiDict`` owns its pairs. ``MultiDictView`` reads them from somewhere else (a header, a body) at each access and
+writes them back at each change: ``request.query["a"] = "b"`` rewrites the path.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ class MultiDict(BaseMultiDict[K, V]):
 
     def __init__(self, fields: Iterable[Iterable[Any]] | Mapping[K, V] = ()) -> None:
         pairs = fields.items() if isinstance(fields, Mapping) else fields
-        self.fields = tuple(tuple(pair) for pair in pairs)  # type: ignore[misc]
+        self.fields = tuple(tuple(pair) for pair in pairs)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}[{', '.join(repr(pair) for pair in self.fields)}]"
@@ -145,7 +146,7 @@ class MultiDict(BaseMultiDict[K, V]):
         return self.fields
 
     def set_state(self, state: Iterable[Iterable[Any]]) -> None:
-        self.fields = tuple(tuple(pair) for pair in state)  # type: ignore[misc]
+        self.fields = tuple(tuple(pair) for pair in state)
 
 
 class MultiDictView(BaseMultiDict[K, V]):
@@ -161,7 +162,7 @@ class MultiDictView(BaseMultiDict[K, V]):
         self._getter = getter
         self._setter = setter
 
-    @property  # type: ignore[override]
+    @property
     def fields(self) -> tuple[tuple[K, V], ...]:
         return tuple(self._getter())
 

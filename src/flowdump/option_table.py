@@ -1,7 +1,7 @@
 """Every option of flowdump, in one table.
 
-It feeds ``--set``, the flags of the command line, ``--options``, ``--help``, ``config.yaml`` and ``ctx.options`` for scripts. Names, types and
-defaults are those of mitmproxy where both have the option.
+It feeds ``--set``, the flags of the command line, ``--options``, ``--help``, ``config.yaml`` and ``ctx.options`` for
+scripts. Names, types and defaults are those of mitmproxy where both have the option.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 #:   str, bool, int          as in Python
 #:   str?, int?              the same or None
 #:   [str]                   a list of str; each --set adds one
-#:   size?                   bytes with an optional k, m or g (1024-based); a script reads the text, ``Options.size`` gives the number
+#:   size?                   bytes with an optional k, m or g (1024-based); a script reads the text, ``Options.size``
+#:                           gives the number
 #:   filter?                 a filter expression; ``Options.filter`` gives the compiled one
 TYPES = ("str", "str?", "bool", "int", "int?", "[str]", "size?", "filter?")
 
@@ -43,33 +44,43 @@ GROUPS = ("Input and output", "Scripts", "Display", "Changing flows", "Running")
 _IO, _SCRIPTS, _DISPLAY, _CHANGE, _RUN = GROUPS
 
 OPTIONS = (
-    Spec("rfile", "[str]", [], "Read flows from a flow file or HAR, told apart by content; - is stdin.", (), ("-r", "--rfile"), _IO),
-    Spec("save_stream_file", "str?", None, "Write flows to a file: +PATH appends, strftime codes rotate, - is stdout.", (),
+    Spec("rfile", "[str]", [],
+         "Read flows from a flow file or HAR, told apart by content; - is stdin.", (), ("-r", "--rfile"), _IO),
+    Spec("save_stream_file", "str?", None,
+         "Write flows to a file: +PATH appends, strftime codes rotate, - is stdout.", (),
          ("-w", "--save-stream-file"), _IO),
-    Spec("hardump", "str", "", "Write a HAR to a file; - is stdout, a name ending in .zhar is compressed.", (), ("--hardump",), _IO),
+    Spec("hardump", "str", "",
+         "Write a HAR to a file; - is stdout, a name ending in .zhar is compressed.", (), ("--hardump",), _IO),
     Spec("save_stream_filter", "filter?", None, "Only write flows that match.", (), ("--save-stream-filter",), _IO),
     Spec("readfile_filter", "filter?", None, "Only read flows that match.", (), ("--readfile-filter",), _IO),
     Spec("scripts", "[str]", [], "Run a script: 'PATH ARG…', quoted as in a shell.", (), ("-s", "--scripts"), _SCRIPTS),
-    Spec("script_errors", "str", "log", "What becomes of a flow whose script handler raised.", ("log", "kill")),
-    Spec("flow_detail", "int", 1, "0 nothing, 1 a line per flow, 2 headers too, 3 bodies too, cut, 4 everything.", (0, 1, 2, 3, 4),
+    Spec("script_errors", "str", "log", "What becomes of a flow whose script handler raised.", ("log", "kill"),
+         missing="killing flows whose handlers raise"),
+    Spec("flow_detail", "int", 1,
+         "0 nothing, 1 a line per flow, 2 headers too, 3 bodies too, cut, 4 everything.", (0, 1, 2, 3, 4),
          ("--flow-detail",), _DISPLAY),
     Spec("dumper_filter", "filter?", None, "Only print flows that match.", (), ("--dumper-filter",), _DISPLAY),
     Spec("content_view_lines_cutoff", "int", 512, "How many lines of a body are shown at detail 3.", (), (), _DISPLAY),
     Spec("dumper_default_contentview", "str", "auto", "How bodies are shown.", (), (), _DISPLAY),
     Spec("showhost", "bool", False, "Show URLs with the host of the Host header.", (), ("--showhost",), _DISPLAY),
-    Spec("termlog_verbosity", "str", "info", "The least severe messages that are printed.", ("error", "warn", "info", "alert", "debug"), (),
+    Spec("termlog_verbosity", "str", "info",
+         "The least severe messages that are printed.", ("error", "warn", "info", "alert", "debug"), (),
          _DISPLAY),
-    Spec("anticache", "bool", False, "Drop if-none-match and if-modified-since from requests.", (), ("--anticache",), _CHANGE),
+    Spec("anticache", "bool", False,
+         "Drop if-none-match and if-modified-since from requests.", (), ("--anticache",), _CHANGE),
     Spec("anticomp", "bool", False, "Ask origins for responses without compression.", (), ("--anticomp",), _CHANGE),
-    Spec("stickycookie", "filter?", None, "Remember cookies that origins set and add them to later requests that match.", (),
+    Spec("stickycookie", "filter?", None,
+         "Remember cookies that origins set and add them to later requests that match.", (),
          ("--stickycookie",), _CHANGE),
     Spec("stickyauth", "filter?", None, "Remember Authorization headers and add them to later requests that match.", (),
          ("--stickyauth",), _CHANGE),
-    Spec("confdir", "str", "~/.flowdump", "The folder of config.yaml and of the certificate authority.", (), ("--confdir",), _RUN),
+    Spec("confdir", "str", "~/.flowdump",
+         "The folder of config.yaml and of the certificate authority.", (), ("--confdir",), _RUN),
     Spec("keepserving", "bool", False, "Stay up when everything was read.", (), ("--keepserving",), _RUN),
     Spec("server", "bool", True, "Start the listeners; with -r and without keepserving none is started.", (), (), _RUN),
     # the live proxy
-    Spec("mode", "[str]", ["regular"], "How traffic comes in: regular, upstream:URL, reverse:URL, socks5, transparent."),
+    Spec("mode", "[str]", ["regular"],
+         "How traffic comes in: regular, upstream:URL, reverse:URL, socks5, transparent."),
     Spec("listen_host", "str", "", "The address to listen on."),
     Spec("listen_port", "int?", 8080, "The port to listen on; 0 is any free one."),
     Spec("stream_large_bodies", "size?", None, "Stream bodies larger than this instead of buffering them."),
@@ -83,7 +94,8 @@ OPTIONS = (
     Spec("http3", "bool", True, "Speak HTTP/3."),
     Spec("http2_ping_keepalive", "int", 58, "Seconds after which an idle HTTP/2 upstream is pinged; 0 is never."),
     Spec("tcp_timeout", "int", 600, "Seconds after which an idle raw connection is closed."),
-    Spec("connection_strategy", "str", "eager", "Connect upstream before or after the request is known.", ("eager", "lazy")),
+    Spec("connection_strategy", "str", "eager",
+         "Connect upstream before or after the request is known.", ("eager", "lazy")),
     Spec("connect_addr", "str?", None, "The local address of outgoing connections."),
     Spec("block_global", "bool", True, "Refuse clients with a public address."),
     Spec("block_private", "bool", False, "Refuse clients with a private address."),
@@ -131,7 +143,8 @@ OPTIONS = (
     Spec("client_replay", "[str]", [], "Send recorded requests again.", missing="client replay"),
     Spec("client_replay_concurrency", "int", 1, "How many at a time; -1 is no limit."),
     Spec("server_replay", "[str]", [], "Answer from recorded flows.", missing=_REPLAY),
-    Spec("server_replay_extra", "str", "forward", "What a request without a recording gets.", ("forward", "kill", "204", "400", "404", "500")),
+    Spec("server_replay_extra", "str", "forward",
+         "What a request without a recording gets.", ("forward", "kill", "204", "400", "404", "500")),
     Spec("server_replay_kill_extra", "bool", False, "Older name of server_replay_extra=kill."),
     Spec("server_replay_reuse", "bool", False, "A recording may answer more than once."),
     Spec("server_replay_nopop", "bool", False, "Older name of server_replay_reuse."),
@@ -145,5 +158,6 @@ OPTIONS = (
     Spec("export_preserve_original_ip", "bool", False, "Add --resolve to exported curl commands."),
     Spec("proxy_debug", "bool", False, "Log what the proxy does in detail."),
     Spec("command_history", "bool", True, "Accepted for existing configurations; there is no command prompt here."),
-    Spec("protobuf_definitions", "str?", None, "A .proto file for the display of bodies.", missing="reading .proto files"),
+    Spec("protobuf_definitions", "str?", None,
+         "A .proto file for the display of bodies.", missing="reading .proto files"),
 )  # fmt: skip

@@ -1,10 +1,12 @@
 """The options of a running flowdump: typed values, changed all together or not at all.
 
-Values are immutable in spirit and stored as plain attributes, so reading ``options.showhost`` costs an attribute read. Sizes and filters are
-parsed once, when they are set: ``options.filter("dumper_filter")``, ``options.size("body_size_limit")``. An update validates every value first, then applies them,
-then tells the subscribers; when one of those objects, the old values come back.
+Values are immutable in spirit and stored as plain attributes, so reading ``options.showhost`` costs an attribute read.
+Sizes and filters are parsed once, when they are set: ``options.filter("dumper_filter")``,
+``options.size("body_size_limit")``. An update validates every value first, then applies them, then tells the
+subscribers; when one of those objects, the old values come back.
 
-A name that a script has yet to declare may be given with ``--set`` all the same: it is kept as text until ``loader.add_option`` declares it.
+A name that a script has yet to declare may be given with ``--set`` all the same: it is kept as text until
+``loader.add_option`` declares it.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ _BOOLS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no"
 
 #: Options of the console and web interfaces, which a shared configuration may hold: nothing here could honour them.
 FOREIGN = re.compile(r"(?:console|web|view|intercept)(?:_\w+)?")
+
+
+Names = set[str]
 
 
 class Deferred(NamedTuple):
@@ -52,7 +57,7 @@ class Options:
     def __iter__(self) -> Iterator[str]:
         return iter(self._specs)
 
-    def keys(self) -> set[str]:
+    def keys(self) -> Names:
         return set(self._specs)
 
     def items(self) -> list[tuple[str, Any]]:
@@ -109,7 +114,11 @@ class Options:
     def update_defer(self, **values: Any) -> None:
         """Set those that are declared and keep the others until they are."""
         for name, value in self.update_known(**values).items():
-            texts = [str(item) for item in value] if isinstance(value, list | tuple) else [None if value is None else str(value)]
+            texts = (
+                [str(item) for item in value]
+                if isinstance(value, list | tuple)
+                else [None if value is None else str(value)]
+            )
             self._deferred[name] = Deferred(name, texts, "a script")
 
     def set(self, *assignments: str, defer: bool = False, source: str = "--set") -> None:
@@ -159,17 +168,19 @@ class Options:
             self.__dict__["_parsed"] = old_parsed
             raise
 
-    def subscribe(self, subscriber: Callable[[set[str]], None]) -> None:
+    def subscribe(self, subscriber: Callable[[Names], None]) -> None:
         """Call ``subscriber`` with the names that changed, after each update; it may raise OptionsError to undo it."""
         self._subscribers.append(subscriber)
 
     # -- declaring -----------------------------------------------------------------------------------------------
 
-    def add_option(self, name: str, typespec: Any, default: Any, help: str, choices: Sequence[str] | None = None) -> None:
+    def add_option(
+        self, name: str, typespec: Any, default: Any, help: str, choices: Sequence[str] | None = None
+    ) -> None:
         """Declare an option; a value that was set for it before now takes effect.
 
-        ``typespec`` is str, bool, int, Optional[str], Optional[int] or Sequence[str]. Declaring it again with the same type
-        is no error (a script that is loaded twice does that). Raises OptionsError.
+        ``typespec`` is str, bool, int, Optional[str], Optional[int] or Sequence[str]. Declaring it again with the same
+        type is no error (a script that is loaded twice does that). Raises OptionsError.
         """
         spec = Spec(name, type_name(typespec), default, help, tuple(choices or ()))
         known = self._specs.get(name)
@@ -186,7 +197,9 @@ class Options:
     def check_leftovers(self) -> None:
         """Raises OptionsError when something was set that nobody declared."""
         for deferred in self._deferred.values():
-            raise OptionsError(f"{deferred.source}: unknown option {deferred.name!r}{_nearest(deferred.name, self._specs)}")
+            raise OptionsError(
+                f"{deferred.source}: unknown option {deferred.name!r}{_nearest(deferred.name, self._specs)}"
+            )
 
 
 _BUILT_IN = frozenset(spec.name for spec in OPTIONS)

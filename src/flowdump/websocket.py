@@ -13,13 +13,14 @@ BINARY = 2
 class WebSocketMessage:
     """One message, reassembled from its frames.
 
-    ``type`` is the opcode (1 text, 2 binary); ``content`` is bytes, UTF-8 for text. A script may change ``content`` or call ``drop()`` in
-    ``websocket_message``. ``injected`` tells that the message came from a script and not from a peer.
+    ``type`` is the opcode (1 text, 2 binary); ``content`` is bytes, UTF-8 for text. A script may change ``content`` or
+    call ``drop()`` in ``websocket_message``. ``injected`` tells that the message came from a script and not from a
+    peer.
     """
 
     __slots__ = ("__dict__", "content", "dropped", "from_client", "injected", "timestamp", "type")
 
-    def __init__(  # noqa: PLR0913 - the six facts of a stored message, in their stored order
+    def __init__(
         self,
         type: int,
         from_client: bool,
@@ -75,7 +76,8 @@ class WebSocketMessage:
 class WebSocketData:
     """``flow.websocket``: the messages so far, and the close frame.
 
-    ``closed_by_client`` is None while the connection is open, and so are ``close_code``, ``close_reason`` and ``timestamp_end``.
+    ``closed_by_client`` is None while the connection is open, and so are ``close_code``, ``close_reason`` and
+    ``timestamp_end``.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
 """The display of flows on stdout: one line per flow at detail 1, everything at detail 4.
 
-A line is time, client, method, URL, status, type, size and duration. Detail 2 adds both heads, marked ``>`` and ``<`` as curl marks them,
-detail 3 bodies up to ``content_view_lines_cutoff`` lines, detail 4 whole bodies, trailers, connections and times. Whatever came from the
-network is shown with control characters escaped.
+A line is time, client, method, URL, status, type, size and duration. Detail 2 adds both heads, marked ``>`` and ``<``
+as curl marks them, detail 3 bodies up to ``content_view_lines_cutoff`` lines, detail 4 whole bodies, trailers,
+connections and times. Whatever came from the network is shown with control characters escaped.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ class Dumper:
         messages = flow.messages
         begin = messages[0].timestamp if messages else flow.client_conn.timestamp_start or 0.0
         end = messages[-1].timestamp if messages else None
-        line = f"{clock(int(begin))} {_peer(flow)} {flow.type.upper()} {_server(flow)} {_amount(messages)} {duration(begin, end)}"
+        line = f"{clock(int(begin))} {_peer(flow)} {flow.type.upper()} {_server(flow)} {_amount(messages)}"
+        line = f"{line} {duration(begin, end)}"
         return f"{line} {_failure(flow)}" if flow.error is not None else line
 
     def _dns_line(self, flow: DNSFlow) -> str:
@@ -145,7 +146,9 @@ class Dumper:
             yield from self._body(request, list(request.query.fields))
             yield from _trailers(">", request)
         if response is not None:
-            yield from _head("<", f"{response.http_version} {response.status_code} {response.reason}".rstrip(), response)
+            yield from _head(
+                "<", f"{response.http_version} {response.status_code} {response.reason}".rstrip(), response
+            )
             if detail >= BODIES:
                 yield from self._body(response, ())
                 yield from _trailers("<", response)
@@ -188,7 +191,12 @@ class Dumper:
             yield from self._rendered(message.content)
 
 
-_LINES: dict[str, Any] = {"http": Dumper._http_line, "tcp": Dumper._raw_line, "udp": Dumper._raw_line, "dns": Dumper._dns_line}
+_LINES: dict[str, Any] = {
+    "http": Dumper._http_line,
+    "tcp": Dumper._raw_line,
+    "udp": Dumper._raw_line,
+    "dns": Dumper._dns_line,
+}
 
 
 # -- pieces ------------------------------------------------------------------------------------------------------

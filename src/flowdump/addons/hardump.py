@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
-
-from flowdump.formats.har_write import HarWriter
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flowdump.flow import Flow
-    from flowdump.options import Options
+    pass
 
 
 class HarDump:

@@ -41,7 +41,9 @@ class Progress:
                 file=self._stream,
                 show_eta=bool(self._total),
                 show_percent=bool(self._total),
-                item_show_func=lambda _: f"{self._flows} flows, {self._flows / max(self._drawn_at - self._started, 0.001):.0f}/s",
+                item_show_func=lambda _: (
+                    f"{self._flows} flows, {self._flows / max(self._drawn_at - self._started, 0.001):.0f}/s"
+                ),
             )
             self._bar.start = self._bar.last_eta = time.time() - (now - self._started)
         self._bar.make_step(max(read - self._bar.pos, 0))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Save:
-    """Writes the flows that match ``save_stream_filter`` to ``save_stream_file``; ``-`` is ``stdout``, a binary stream."""
+    """Writes flows that match ``save_stream_filter`` to ``save_stream_file``; ``-`` is ``stdout``, a binary stream."""
 
     def __init__(self, options: Options, stdout: BinaryIO, warn: Callable[[str], None]) -> None:
         self._options = options

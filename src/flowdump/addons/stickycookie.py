@@ -1,4 +1,7 @@
-"""``stickycookie``: cookies that an origin sets are added to later requests, as a browser would (RFC 6265 sections 5.3 and 5.4)."""
+"""``stickycookie``:
+
+cookies that an origin sets are added to later requests, as a browser would (RFC 6265 sections 5.3 and 5.4).
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,11 @@ class StickyCookie:
             return
         remembered: dict[str, str | None] = {}
         for (domain, port, path), values in self.jar.items():
-            if port == flow.request.port and _covers(domain, flow.request.host) and cookies.path_match(flow.request.path, path):
+            if (
+                port == flow.request.port
+                and _covers(domain, flow.request.host)
+                and cookies.path_match(flow.request.path, path)
+            ):
                 remembered.update(values)
         if remembered:
             sent = dict(flow.request.cookies.items(multi=True))

@@ -1,8 +1,8 @@
 """The module names of mitmproxy over flowdump's own classes, so that existing scripts import what they always did.
 
-While flowdump runs scripts, a finder in front of :data:`sys.meta_path` resolves ``mitmproxy`` and everything below it to the thin modules in this
-folder, even where a real mitmproxy is installed beside flowdump: a script would otherwise get classes of which no flow is an instance.
-A module that is not here is an ImportError that names it.
+While flowdump runs scripts, a finder in front of :data:`sys.meta_path` resolves ``mitmproxy`` and everything below it
+to the thin modules in this folder, even where a real mitmproxy is installed beside flowdump: a script would otherwise
+get classes of which no flow is an instance. A module that is not here is an ImportError that names it.
 """
 
 from __future__ import annotations

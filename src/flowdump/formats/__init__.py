@@ -1,7 +1,7 @@
 """Files that hold flows: the native flow file and HAR.
 
-``open_input`` looks at the first bytes, never at the name, to tell which of the two an input is; a compressed HAR (``.zhar``, zlib or gzip) is
-unpacked on the way. The result iterates over flows lazily, in file order.
+``open_input`` looks at the first bytes, never at the name, to tell which of the two an input is; a compressed HAR
+(``.zhar``, zlib or gzip) is unpacked on the way. The result iterates over flows lazily, in file order.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 class Input:
     """One opened input of flows.
 
-    ``path`` is the name as given (``-`` is stdin), ``kind`` is ``"native"``, ``"har"`` or ``"empty"``, ``size`` the size in bytes where it is known.
-    ``problems`` counts what was left out.
+    ``path`` is the name as given (``-`` is stdin), ``kind`` is ``"native"``, ``"har"`` or ``"empty"``, ``size`` the
+    size in bytes where it is known. ``problems`` counts what was left out.
     """
 
     def __init__(self, path: str, fo: BinaryIO, beginning: bytes, kind: str) -> None:
@@ -46,7 +46,8 @@ class Input:
     def flows(self, report: Callable[[Problem], None]) -> Iterator[Flow]:
         """The flows, one by one. ``report`` is told of each place that is left out.
 
-        Raises FlowFileError when the input turns out to be no flow file or HAR, or of a newer version; OSError when reading fails.
+        Raises FlowFileError when the input turns out to be no flow file or HAR, or of a newer version; OSError when
+        reading fails.
         """
         if self.kind == "empty":
             return iter(())

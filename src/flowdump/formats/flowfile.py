@@ -3,14 +3,14 @@
 A file is a plain concatenation of records, one tagged netstring each; there is no header, no footer and no index.
 
 **Reading** is lazy: one record at a time is cut out of a buffer of at most one record and one chunk. A record takes the
-named fast path of :mod:`flowdump.formats.httprecord`, or is parsed, migrated and completed. A record that cannot be used is
-reported with its byte offset and left out, and reading goes on behind it. Where the framing itself is broken, the reader
-looks for the next place where a record begins: a length, then one of the keys a record can begin with; the candidate must be a whole dict with
-``type``, ``id`` and ``version``, followed by the end of the file or by the next such place. Its tag and what
-follows are looked at before its payload, so that the search stays linear in hostile files.
+named fast path of :mod:`flowdump.formats.httprecord`, or is parsed, migrated and completed. A record that cannot be
+used is reported with its byte offset and left out, and reading goes on behind it. Where the framing itself is broken,
+the reader looks for the next place where a record begins: a length, then one of the keys a record can begin with; the
+candidate must be a whole dict with ``type``, ``id`` and ``version``, followed by the end of the file or by the next
+such place. Its tag and what follows are looked at before its payload, so that the search stays linear in hostile files.
 
-**Writing** is one unbuffered write per flow: after ``kill -9`` at most the record that was being written is incomplete. When the disk is
-full, the file is cut back to the last whole record before the error goes out.
+**Writing** is one unbuffered write per flow: after ``kill -9`` at most the record that was being written is incomplete.
+When the disk is full, the file is cut back to the last whole record before the error goes out.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ _KEYS = (
     rb"websocket|messages|response|request|backup|timestamp_created|comment|metadata|marked|is_replay|intercepted|"
     rb"server_conn|client_conn|error|id|type|version|mode|close_\w+|client_\w+|server_\w+|handshake_flow"
 )
-#: Where a record can begin: its length, then its first key (str, or bytes where Python 2 wrote it), or an opening brace of the oldest format.
+#: Where a record can begin: its length, then its first key (str, or bytes where Python 2 wrote it), or an opening brace
+#: of the oldest format.
 _RECORD_HEAD = re.compile(rb"(\d{1,12}):(?:\d{1,2}:(?:" + _KEYS + rb")[;,]|\{\")")
 _OVERLAP = 48
 
@@ -59,15 +60,17 @@ class Problem(NamedTuple):
 def looks_native(beginning: bytes) -> bool:
     """Whether the first bytes of an input can be those of a flow file, whole or cut anywhere."""
     found = _BEGINNING(beginning)
-    return found is not None and (found.end() == len(beginning) or b":" in found[0][:13] and found.end() > found[0].index(b":") + 1)
+    return found is not None and (
+        found.end() == len(beginning) or (b":" in found[0][:13] and found.end() > found[0].index(b":") + 1)
+    )
 
 
 class FlowReader:
     """Iterates over the flows of a native flow file.
 
-    ``fo`` is a binary file or pipe, ``prefix`` what was already read from it. ``report`` is called with a Problem for each place that was
-    left out; without it the first problem raises FlowFileError. Iterating raises FlowFileError when the file was written by a newer version
-    than this one knows, and OSError when reading fails.
+    ``fo`` is a binary file or pipe, ``prefix`` what was already read from it. ``report`` is called with a Problem for
+    each place that was left out; without it the first problem raises FlowFileError. Iterating raises FlowFileError when
+    the file was written by a newer version than this one knows, and OSError when reading fails.
     """
 
     def __init__(
@@ -108,7 +111,7 @@ class FlowReader:
                 self._resync(1)
                 continue
             record = self._buffer[self._pos : self._pos + size]
-            flow = httprecord.decode(record)
+            flow: Flow | None = httprecord.decode(record)
             if flow is None:
                 flow = self._decode(record)
                 if flow is None:
@@ -147,7 +150,9 @@ class FlowReader:
     def _problem(self, offset: int, reason: str) -> None:
         problem = Problem(offset, reason)
         if self._report is None:
-            raise FlowFileError(f"{reason} (at byte {offset})", path=self.path, offset=offset, flows_read=self.flows_read)
+            raise FlowFileError(
+                f"{reason} (at byte {offset})", path=self.path, offset=offset, flows_read=self.flows_read
+            )
         self._report(problem)
 
     # -- buffer --------------------------------------------------------------------------------------------------
@@ -190,10 +195,9 @@ class FlowReader:
             if found is None:
                 keep = max(self._pos, len(self._buffer) - _OVERLAP)
                 self._pos = keep
-                if not self._fill(len(self._buffer) - keep + 1):
-                    if _RECORD_HEAD.search(self._buffer, self._pos) is None:
-                        self._pos = len(self._buffer)
-                        return
+                if not self._fill(len(self._buffer) - keep + 1) and not _RECORD_HEAD.search(self._buffer, self._pos):
+                    self._pos = len(self._buffer)
+                    return
                 continue
             self._pos = found.start()
             if self._is_record(found.end(1) + 1 - self._pos + int(found[1]) + 1):
@@ -201,7 +205,10 @@ class FlowReader:
             self._pos += 1
 
     def _is_record(self, size: int) -> bool:
-        """Whether a record of ``size`` bytes is at the position: its tag, what follows it, then its payload are looked at."""
+        """Whether a record of ``size`` bytes is at the position:
+
+        its tag, what follows it, then its payload are looked at.
+        """
         if self._size is not None:
             end = self.offset + size
             if end > self._size:
@@ -212,7 +219,9 @@ class FlowReader:
                 return False
             self._fill(size + _OVERLAP)
             behind = self._buffer[self._pos + size - 1 : self._pos + size + _OVERLAP]
-        if behind[:1] not in (b"}", b",") or not (len(behind) == 1 or _RECORD_HEAD.match(behind, 1) or _is_cut_head(behind)):
+        if behind[:1] not in (b"}", b",") or not (
+            len(behind) == 1 or _RECORD_HEAD.match(behind, 1) or _is_cut_head(behind)
+        ):
             return False
         if not self._fill(size):
             return False
@@ -258,8 +267,8 @@ def _regular_size(fo: BinaryIO) -> int | None:
 def encode_flow(flow: Flow, warn: Callable[[str], None] | None = None) -> bytes:
     """One record for ``flow``, which mitmproxy 11 and later reads.
 
-    Metadata that no flow file can hold is left out, and ``warn`` is called with its keys. Raises FlowFileError when the flow cannot be
-    stored at all, which says why.
+    Metadata that no flow file can hold is left out, and ``warn`` is called with its keys. Raises FlowFileError when the
+    flow cannot be stored at all, which says why.
     """
     if flow.type == "http":
         record = httprecord.encode(flow)  # type: ignore[arg-type]
@@ -302,8 +311,9 @@ class FlowWriter:
 class FlowFile:
     """A flow file on disk that grows by one flow at a time.
 
-    ``path`` may begin with ``+`` (append to what is there) and ``~``, and hold strftime codes, expanded with the local time: when the
-    expanded name changes, the next flow goes into a new file. Missing folders are made; new files have mode 0600.
+    ``path`` may begin with ``+`` (append to what is there) and ``~``, and hold strftime codes, expanded with the local
+    time: when the expanded name changes, the next flow goes into a new file. Missing folders are made; new files have
+    mode 0600.
     """
 
     def __init__(self, path: str, warn: Callable[[str], None] | None = None) -> None:
@@ -357,7 +367,7 @@ class FlowFile:
         if folder:
             os.makedirs(folder, exist_ok=True)
         # A file that rotation comes back to (the name holds a weekday, say) is only truncated when the run starts.
-        keep = self._append or self.path == path and self._checked_at > 0
+        keep = self._append or (self.path == path and self._checked_at > 0)
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if keep else os.O_TRUNC), 0o600)
         self._regular = stat.S_ISREG(os.fstat(self._fd).st_mode)
         self.path = path

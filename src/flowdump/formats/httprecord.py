@@ -1,19 +1,19 @@
 """The named fast path of the flow file: plain, current HTTP records to flows and back.
 
-A record of version 21 in mitmproxy's key order, without error, backup, metadata, marker, comment, trailers or WebSocket messages is what nearly
-all of a modern flow file consists of. ``decode`` takes such a record apart with a handful of anchored patterns that
-match whole runs of keys at once; every length in it is checked against what it counts, so that a record it accepts is one that a
-full parse accepts, with the same values. It says None to anything else, which then takes the general path
-(:mod:`flowdump.formats.flowfile`): parse, migrate, complete.
+A record of version 21 in mitmproxy's key order, without error, backup, metadata, marker, comment, trailers or WebSocket
+messages is what nearly all of a modern flow file consists of. ``decode`` takes such a record apart with a handful of
+anchored patterns that match whole runs of keys at once; every length in it is checked against what it counts, so that a
+record it accepts is one that a full parse accepts, with the same values. It says None to anything else, which then
+takes the general path (:mod:`flowdump.formats.flowfile`): parse, migrate, complete.
 
-A flow decoded here remembers its record and what its parts looked like. ``encode`` compares and copies the parts that nobody changed
-from the record, byte for byte; only a changed part is written anew. Flows from elsewhere have no record: all their parts are
-written anew, still without the detour over a state dict. What ``encode`` is not sure about (a value of an odd type) it
-leaves to the general path, too, by giving None.
+A flow decoded here remembers its record and what its parts looked like. ``encode`` compares and copies the parts that
+nobody changed from the record, byte for byte; only a changed part is written anew. Flows from elsewhere have no record:
+all their parts are written anew, still without the detour over a state dict. What ``encode`` is not sure about (a value
+of an odd type) it leaves to the general path, too, by giving None.
 
-Connections repeat: a client's keep-alive connection is stored with each of its flows. Decoded connections are therefore kept
-in a small cache by their bytes. Figures: 27 us to decode a flow with ten headers each way and 4 us to write it back
-unchanged, where a full parse and a full encode take 90 and 110.
+Connections repeat: a client's keep-alive connection is stored with each of its flows. Decoded connections are therefore
+kept in a small cache by their bytes. Figures: 27 us to decode a flow with ten headers each way and 4 us to write it
+back unchanged, where a full parse and a full encode take 90 and 110.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ MAX_KEPT_RECORD: Final = 1 << 20
 _FLOAT = rb"(\d+):(\d{1,10}\.\d{1,7})\^"
 _HEAD = re.compile(rb"(\d+):9:websocket;0:~8:response;(?:0:~|(\d+):)").match
 _RESPONSE = re.compile(
-    rb"6:reason;(\d+):([^,]*),11:status_code;3:(\d{3})#13:timestamp_end;(?:0:~|" + _FLOAT + rb")15:timestamp_start;" + _FLOAT
-    + rb"8:trailers;0:~7:content;(?:(0:~)|(\d+):)"
+    rb"6:reason;(\d+):([^,]*),11:status_code;3:(\d{3})#13:timestamp_end;(?:0:~|" + _FLOAT + rb")15:timestamp_start;" +
+    _FLOAT + rb"8:trailers;0:~7:content;(?:(0:~)|(\d+):)"
 ).match  # fmt: skip
 _REQUEST = re.compile(
     rb"4:path;(\d+):([^,]*),9:authority;(\d+):([^,]*),6:scheme;(\d+):([^,]*),6:method;(\d+):([^,]*),4:port;(\d+):(\d{1,5})#"
-    rb"4:host;(\d+):([!-:<-~]*);13:timestamp_end;(?:0:~|" + _FLOAT + rb")15:timestamp_start;" + _FLOAT
-    + rb"8:trailers;0:~7:content;(?:(0:~)|(\d+):)"
+    rb"4:host;(\d+):([!-:<-~]*);13:timestamp_end;(?:0:~|" + _FLOAT + rb")15:timestamp_start;" + _FLOAT +
+    rb"8:trailers;0:~7:content;(?:(0:~)|(\d+):)"
 ).match  # fmt: skip
 _HEADERS = re.compile(rb",?7:headers;(\d+):").match
 _HEADER = re.compile(rb"(\d+):(\d+):([^,]*),(\d+):(.*?),\]", re.DOTALL).findall
@@ -134,7 +134,14 @@ def _decode(record: bytes) -> HTTPFlow:
     if len(record) <= MAX_KEPT_RECORD:
         origin = Origin()
         origin.record = record
-        origin.marks = (head.start(1) + len(head[1]) + 1, response_end, request_end, middle.end(), server_end, client_end)
+        origin.marks = (
+            head.start(1) + len(head[1]) + 1,
+            response_end,
+            request_end,
+            middle.end(),
+            server_end,
+            client_end,
+        )
         origin.response = _response_facts(response) if response is not None else None
         origin.request = _request_facts(request)
         origin.server, origin.client = server, client
@@ -173,8 +180,9 @@ def _decode_request(record: bytes, start: int, end: int) -> RequestData:
     found = _REQUEST(record, start)
     if found is None:
         raise _Unusual
+    facts = found.groups()
     (path_length, path, authority_length, authority, scheme_length, scheme, method_length, method, port_length, port,
-     host_length, host, end_length, end_digits, start_length, start_digits, no_content, size) = found.groups()  # fmt: skip
+     host_length, host, end_length, end_digits, start_length, start_digits, no_content, size) = facts  # fmt: skip
     data = RequestData()
     data.path = _checked(path_length, path)
     data.authority = _checked(authority_length, authority)
@@ -231,7 +239,10 @@ def _decode_headers(blob: bytes) -> Headers:
     except KeyError:
         if list(map(int, name_lengths)) != name_sizes or list(map(int, value_lengths)) != value_sizes:
             raise _Unusual from None
-    inner = [a + b + len(c) + len(d) + 4 for a, b, c, d in zip(name_sizes, value_sizes, name_lengths, value_lengths, strict=True)]
+    inner = [
+        a + b + len(c) + len(d) + 4
+        for a, b, c, d in zip(name_sizes, value_sizes, name_lengths, value_lengths, strict=True)
+    ]
     if list(map(int, outer)) != inner or sum(inner) + sum(map(len, outer)) + 2 * len(outer) != len(blob):
         raise _Unusual
     headers.fields = tuple(zip(names, values, strict=True))
@@ -243,7 +254,10 @@ _length = _LENGTHS.__getitem__
 
 @lru_cache(maxsize=1024)
 def _connection(kind: type[Client] | type[Server], part: bytes) -> dict[str, Any]:
-    """The attributes of a connection stored as ``part`` (payload and tag). Raises _Unusual unless they are complete and sound."""
+    """The attributes of a connection stored as ``part`` (payload and tag).
+
+    Raises _Unusual unless they are complete and sound.
+    """
     if part[-1:] != b"}":
         raise _Unusual
     try:
@@ -291,7 +305,7 @@ def _changed_pieces(flow: HTTPFlow, origin: Origin) -> Iterable[bytes] | None:
     if not _is_plain(flow):
         return _pieces(flow)
     record = origin.record
-    begin, response_end, request_end, server_at, server_end, client_end = origin.marks
+    begin, response_end, request_end, _, server_end, client_end = origin.marks
     # Where "11:server_conn;" begins does not matter: the middle part runs up to the connection's length.
     changed = False
     response, request = flow.response, flow.request
@@ -395,15 +409,18 @@ def _message_piece(data: ResponseData | RequestData) -> bytes:
     if data.trailers is not None:
         pairs = b"".join([_header(name, value) for name, value in data.trailers.fields])
         trailers = b"%d:%b]" % (len(pairs), pairs)
-    return b"13:timestamp_end;%b15:timestamp_start;%b8:trailers;%b7:content;%b7:headers;%d:%b]12:http_version;%d:%b," % (
-        b"0:~" if data.timestamp_end is None else _timestamp(data.timestamp_end),
-        _timestamp(data.timestamp_start),
-        trailers,
-        b"0:~" if content is None else b"%d:%b," % (len(content), content),
-        len(headers),
-        headers,
-        len(data.http_version),
-        data.http_version,
+    return (
+        b"13:timestamp_end;%b15:timestamp_start;%b8:trailers;%b7:content;%b7:headers;%d:%b]12:http_version;%d:%b,"
+        % (
+            b"0:~" if data.timestamp_end is None else _timestamp(data.timestamp_end),
+            _timestamp(data.timestamp_start),
+            trailers,
+            b"0:~" if content is None else b"%d:%b," % (len(content), content),
+            len(headers),
+            headers,
+            len(data.http_version),
+            data.http_version,
+        )
     )
 
 
@@ -430,14 +447,17 @@ def _middle_piece(flow: HTTPFlow) -> bytes:
     if flow._backup is not None or flow.intercepted or type(flow.metadata) is not dict:
         raise _Unusual
     comment, marked = flow.comment.encode(), flow.marked.encode()
-    return b"6:backup;0:~17:timestamp_created;%b7:comment;%d:%b;8:metadata;%b6:marked;%d:%b;9:is_replay;%b11:intercepted;5:false!" % (
-        _timestamp(flow.timestamp_created),
-        len(comment),
-        comment,
-        tnetstring.dumps(flow.metadata) if flow.metadata else b"0:}",
-        len(marked),
-        marked,
-        b"0:~" if flow.is_replay is None else tnetstring.dumps(flow.is_replay),
+    return (
+        b"6:backup;0:~17:timestamp_created;%b7:comment;%d:%b;8:metadata;%b6:marked;%d:%b;9:is_replay;%b11:intercepted;5:false!"
+        % (
+            _timestamp(flow.timestamp_created),
+            len(comment),
+            comment,
+            tnetstring.dumps(flow.metadata) if flow.metadata else b"0:}",
+            len(marked),
+            marked,
+            b"0:~" if flow.is_replay is None else tnetstring.dumps(flow.is_replay),
+        )
     )
 
 

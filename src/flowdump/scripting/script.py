@@ -1,11 +1,11 @@
 """One script: ``-s "path argument 'quoted argument'"``.
 
-Loading compiles and runs the file as a module, with the script's own folder first on ``sys.path`` and ``sys.argv`` set to the script's
-arguments. The module is an addon, and so is each entry of its ``addons`` list; ``start()`` may return the real addon, which then takes the
-module's place.
+Loading compiles and runs the file as a module, with the script's own folder first on ``sys.path`` and ``sys.argv`` set
+to the script's arguments. The module is an addon, and so is each entry of its ``addons`` list; ``start()`` may return
+the real addon, which then takes the module's place.
 
-Each handler is wrapped once, when the script is loaded: around every call, ``sys.argv`` is the script's, and an exception is
-logged with the script's own frames instead of ending the run.
+Each handler is wrapped once, when the script is loaded: around every call, ``sys.argv`` is the script's, and an
+exception is logged with the script's own frames instead of ending the run.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ class Script:
         self.addons: list[Any] = []
 
     def load(self) -> None:
-        """Import the script and start it. Raises ScriptError with a message for people; SystemExit(0) when the script ended itself well."""
+        """Import the script and start it.
+
+        Raises ScriptError with a message for people; SystemExit(0) when the script ended itself well.
+        """
         with self._startup("loading"), self.arguments():
             self.module = self._import()
             found = self._booted(self.module)
@@ -88,7 +91,9 @@ class Script:
         except OSError as error:
             raise ScriptError(f"cannot read script {self.argv[0]!r}: {error.strerror}") from None
         name = _module_name(self.path)
-        spec = importlib.util.spec_from_loader(name, importlib.machinery.SourceFileLoader(name, self.path), origin=self.path)
+        spec = importlib.util.spec_from_loader(
+            name, importlib.machinery.SourceFileLoader(name, self.path), origin=self.path
+        )
         assert spec is not None
         assert spec.loader is not None
         spec.has_location = True
@@ -161,7 +166,10 @@ class Script:
 
 
 class WrappedAddon:
-    """An addon of a script as the hook table sees it: its handlers, each with the script's arguments and error report around it."""
+    """An addon of a script as the hook table sees it:
+
+    its handlers, each with the script's arguments and error report around it.
+    """
 
     def __init__(self, script: Script, addon: Any) -> None:
         self.script = script
@@ -210,21 +218,24 @@ def _wrap_startup(script: Script, event: str, handler: Callable[..., Any]) -> Ca
 
 @types.coroutine
 def _guarded(script: Script, event: str, waiting: Awaitable[None]) -> Generator[Any, Any, None]:
-    """Await an asynchronous handler: its first step runs with the script's ``sys.argv``, and its exceptions are reported."""
+    """Await an asynchronous handler:
+
+    its first step runs with the script's ``sys.argv``, and its exceptions are reported.
+    """
     steps = waiting.__await__()
     try:
         with script.arguments():
-            yielded = next(steps)  # type: ignore[call-overload]
+            yielded = next(steps)
         while True:
             try:
                 sent = yield yielded
             except GeneratorExit:
-                steps.close()  # type: ignore[attr-defined]
+                steps.close()
                 raise
             except BaseException as error:  # a cancellation, say: the handler may clean up
-                yielded = steps.throw(error)  # type: ignore[attr-defined]
+                yielded = steps.throw(error)
             else:
-                yielded = steps.send(sent)  # type: ignore[attr-defined]
+                yielded = steps.send(sent)
     except StopIteration:
         return
     except AddonHalt:

@@ -90,12 +90,17 @@ def parse_content_type(value: str) -> tuple[str, str, Mapping[str, str]] | None:
     type_, slash, subtype = media_type.partition("/")
     if not slash:
         return None
-    parameters = {key.lower(): _unquoted(text) for key, text in re.findall(_PARAMETER, value[len(media_type) :])}
+    parameters = {name.lower(): _unquoted(text) for name, text in parse_parameters(value)}
     return type_.strip().lower(), subtype.strip().lower(), MappingProxyType(parameters)
 
 
+def parse_parameters(value: str) -> list[tuple[str, str]]:
+    """The (name, text) parameters behind the first `;` of a header (RFC 9110 5.6.6), as spelled, quotes included."""
+    parameters = value[value.find(";") :] if ";" in value else ""
+    return [(name, text.strip()) for name, text in re.findall(_PARAMETER, parameters)]
+
+
 def _unquoted(text: str) -> str:
-    text = text.strip()
     if len(text) < 2 or text[0] != '"' or text[-1] != '"':
         return text
     return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
@@ -107,8 +112,7 @@ def with_charset(content_type: str, charset: str) -> str:
     if parsed is None:
         return f"text/plain; charset={charset}"
     media_type = content_type.partition(";")[0]
-    parameters = re.findall(_PARAMETER, content_type[len(media_type) :])
-    kept = [f"{name}={value.strip()}" for name, value in parameters if name.lower() != "charset"]
+    kept = [f"{name}={text}" for name, text in parse_parameters(content_type) if name.lower() != "charset"]
     return "; ".join([media_type.strip(), *kept, f"charset={charset}"])
 
 

@@ -259,8 +259,8 @@ def one_pass(content: bytes) -> float:
 SIZE = 1 << 20
 BOMBS = {
     "json": r"""[ {"a": [1, []\n ["\\ ["\\u0041 [[]\x20\x20\x20""",
-    "xml/html": r"""<a\x20 <a\x20b=" <!-- </x <!DOCTYPE\x20[> <![CDATA[ <p>a x<b>y</b> <a></x> <pre> <script> << < <? <li><td>
-        <a\x20b='\x20 \x20\n<""",
+    "xml/html": r"""<a\x20 <a\x20b=" <!-- </x <!DOCTYPE\x20[> <![CDATA[ <p>a x<b>y</b> <a></x> <pre> <script> << < <?
+        <li><td> <a\x20b='\x20 \x20\n<""",
     "css": r"""{/* {url( {url(\\ {"\\ {(; {a: a,{ \x20{ {" ;""",
     "javascript": r"""=/[ =/a =/\\ =/[\\] =/(?:[a/ `${ /* {" {a a, (/ ${ \x20 ( """,
     "url-encoded": r"""& % a=%5b& a=%0a&""",

@@ -22,7 +22,8 @@ SAMPLE = 2048
 
 _CONTROL_FREE = bytes(code for code in range(256) if (code >= 0x20 and code != 0x7F) or code in b"\t\n\f\r\x1b")
 _ASCII = bytes(range(128))
-_PARAMETER = re.compile(r';\s*([\w!#$&+.^*-]++)\s*=\s*(?:"((?:[^"\\]++|\\.)*+)"|([^;"]*+))', re.DOTALL)
+# A string, since compiling it would be most of the time that importing this module takes.
+_PARAMETER = r'(?s);\s*([\w!#$&+.^*-]++)\s*=\s*(?:"((?:[^"\\]++|\\.)*+)"|([^;"]*+))'
 # Beyond this no sane header value goes; it bounds the time of the pattern above.
 _LONGEST_HEADER = 4096
 
@@ -121,7 +122,7 @@ def _byte_lines(content: bytes, start: int) -> Iterator[bytes]:
 def parameters(header: str) -> dict[str, str]:
     """The parameters of a header value such as ``text/html; charset="utf-8"``: names in lower case, quotes undone."""
     found: dict[str, str] = {}
-    for match in _PARAMETER.finditer(header[:_LONGEST_HEADER]):
+    for match in re.finditer(_PARAMETER, header[:_LONGEST_HEADER]):
         name, quoted, plain = match.groups()
         value = plain.strip() if quoted is None else _unquote(quoted)
         found.setdefault(name.lower(), value)

@@ -116,7 +116,7 @@ def _parse_items(data: bytes, pos: int, end: int, depth: int) -> list[Any]:
             tag = data[stop]
             pos = stop + 1
             if tag == 59:
-                add(str(data[start:stop], "utf-8"))
+                add(data[start:stop].decode())
             elif tag == 126:
                 if start != stop:
                     raise TnetstringError("null with a payload", begin)

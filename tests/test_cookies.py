@@ -121,6 +121,13 @@ def test_parse_set_cookie(text: str, expected: list[SetCookie]) -> None:
     assert parse_set_cookie(text) == expected
 
 
+def test_cookies_compare_and_show_what_they_hold() -> None:
+    cookie = SetCookie("a", "b", (("Path", "/"),))
+    assert repr(cookie) == "SetCookie('a', 'b', (('Path', '/'),))"
+    assert cookie != SetCookie("a", "b")
+    assert cookie != ("a", "b", (("Path", "/"),))
+
+
 def test_attributes_are_looked_up_without_case_and_the_last_wins() -> None:
     attributes = parse_set_cookie("a=b; Path=/x; HttpOnly; PATH=/y; Domain; secure=1; SECURE")[0].attributes
     assert cookies.attribute(attributes, "path") == "/y"
@@ -148,7 +155,7 @@ def test_format_set_cookie(name: str, value: str | None, attributes: list[tuple[
 @given(HEADER)
 def test_any_header_gives_cookies_that_can_be_written(text: str) -> None:
     for cookie in parse_set_cookie(text):
-        assert isinstance(cookies.format_set_cookie(*cookie), str)
+        assert isinstance(cookies.format_set_cookie(cookie.name, cookie.value, cookie.attributes), str)
     assert isinstance(cookies.format_cookie_header(parse_cookie_header(text)), str)
     assert isinstance(cookies.refresh_set_cookie(text, 10), str)
 

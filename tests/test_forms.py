@@ -33,8 +33,8 @@ BROWSER = body(
     "--x--\n"
 )
 BROWSER_PARTS = [
-    Part("a", None, "", ((b"Content-Disposition", b'form-data; name="a"'),), b"v1"),
-    Part(
+    ("a", None, "", ((b"Content-Disposition", b'form-data; name="a"'),), b"v1"),
+    (
         "f",
         "t.txt",
         "text/plain",
@@ -42,6 +42,10 @@ BROWSER_PARTS = [
         b"line1\r\nline2\r\n",
     ),
 ]
+
+
+def facts(found: list[Part]) -> list[object]:
+    return [(part.name, part.filename, part.content_type, part.headers, part.content) for part in found]
 
 
 # -- urlencoded -------------------------------------------------------------------------------------------------------
@@ -68,7 +72,8 @@ def test_any_body_is_a_list_of_pairs_that_comes_back(data: bytes) -> None:
 
 
 def test_the_body_of_a_browser() -> None:
-    assert parts(TYPE, BROWSER) == BROWSER_PARTS
+    assert facts(parts(TYPE, BROWSER)) == BROWSER_PARTS
+    assert repr(parts(TYPE, BROWSER)[1]) == "Part('f', filename='t.txt', 'text/plain', 14 bytes)"
     assert decode_multipart(TYPE, BROWSER) == [(b"a", b"v1"), (b"f", b"line1\r\nline2\r\n")]
 
 
@@ -100,12 +105,12 @@ def test_bare_line_feeds() -> None:
     ],
 )
 def test_spellings_of_the_boundary(content_type: str) -> None:
-    assert parts(content_type, BROWSER) == BROWSER_PARTS
+    assert facts(parts(content_type, BROWSER)) == BROWSER_PARTS
 
 
 def test_quoted_boundaries() -> None:
     content = BROWSER.replace(b"--x", b'--a ;"b')
-    assert parts(r'multipart/form-data; boundary="a ;\"b"', content) == BROWSER_PARTS
+    assert facts(parts(r'multipart/form-data; boundary="a ;\"b"', content)) == BROWSER_PARTS
 
 
 @pytest.mark.parametrize("content_type", ["", "multipart/form-data", "multipart/form-data; boundary=", "boundary=x"])

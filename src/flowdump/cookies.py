@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,16 +30,30 @@ _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _LAST_SECOND = 253402300799  # 9999-12-31T23:59:59Z, the last that a four-digit year can say
 
 
-class SetCookie(NamedTuple):
+class SetCookie:
     """One cookie of a Set-Cookie header.
 
     `value` is None if there was no `=`. `attributes` are (name, value) pairs in order and as spelled, repeats
     included; valueless ones (HttpOnly) have None. `attribute` looks one up.
     """
 
-    name: str
-    value: str | None
-    attributes: tuple[tuple[str, str | None], ...] = ()
+    # Not a NamedTuple: making one from annotations costs a millisecond of start-up.
+    __slots__ = ("attributes", "name", "value")
+
+    def __init__(self, name: str, value: str | None, attributes: tuple[tuple[str, str | None], ...] = ()) -> None:
+        self.name = name
+        self.value = value
+        self.attributes = attributes
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SetCookie):
+            return NotImplemented
+        return (self.name, self.value, self.attributes) == (other.name, other.value, other.attributes)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"SetCookie({self.name!r}, {self.value!r}, {self.attributes!r})"
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -65,7 +79,7 @@ def parse_set_cookie(text: str) -> list[SetCookie]:
     for part in _split_cookies(text):
         pairs = [(name.strip(), value if value is None else value.strip()) for name, value in _pairs(part)]
         if pairs:
-            cookies.append(SetCookie(*pairs[0], tuple(pairs[1:])))
+            cookies.append(SetCookie(*pairs[0], attributes=tuple(pairs[1:])))
     return cookies
 
 

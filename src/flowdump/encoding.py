@@ -20,7 +20,7 @@ from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from .charsets import (
+from flowdump.charsets import (
     decode_text,
     encode_text,
     infer_charset,

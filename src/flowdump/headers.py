@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from flowdump.multidict import BaseMultiDict, MultiDict
@@ -17,6 +18,12 @@ def _to_str(value: bytes) -> str:
     return value.decode("utf-8", "surrogateescape")
 
 
+@lru_cache(maxsize=1024)
+def _folded(key: str | bytes) -> bytes:
+    """The form in which names are compared."""
+    return _to_bytes(key).lower()
+
+
 class Headers(MultiDict[Any, Any]):
     """Header or trailer fields (RFC 9110 section 5).
 
@@ -28,7 +35,8 @@ class Headers(MultiDict[Any, Any]):
     Raises TypeError when a field is not a pair of bytes.
     """
 
-    __slots__ = ()
+    # The index of the fields by folded name, and the fields it was made of: a message is asked for several headers.
+    __slots__ = ("_index", "_indexed")
 
     def __init__(self, fields: Iterable[tuple[bytes, bytes]] = (), **headers: str | bytes) -> None:
         self.fields = tuple(fields)
@@ -40,31 +48,42 @@ class Headers(MultiDict[Any, Any]):
 
     @staticmethod
     def _fold_key(key: Any) -> Any:
-        return (key if isinstance(key, bytes) else _to_bytes(key)).lower()
-
-    @staticmethod
-    def _fold_values(values: list[Any]) -> Any:
-        return ", ".join(values)
+        return key.lower() if isinstance(key, bytes) else _folded(key)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
+    def _by_name(self) -> dict[bytes, bytes]:
+        """Folded name -> value, repeated fields joined; made anew when the fields changed."""
+        fields = self.fields
+        try:
+            if self._indexed is fields:
+                return self._index
+        except AttributeError:
+            pass  # never asked before
+        index: dict[bytes, bytes] = {}
+        for name, value in fields:
+            folded = name.lower()
+            index[folded] = value if folded not in index else b"%b, %b" % (index[folded], value)
+        self._index, self._indexed = index, fields
+        return index
+
     def get(self, key: str | bytes, default: Any = None) -> Any:
-        wanted = _to_bytes(key).lower()
-        values = [v for k, v in self.fields if k.lower() == wanted]
-        if not values:
-            return default
-        return b", ".join(values).decode("utf-8", "surrogateescape")
+        value = self._by_name().get(_folded(key))
+        return default if value is None else value.decode("utf-8", "surrogateescape")
+
+    def __getitem__(self, key: str | bytes) -> str:
+        value = self._by_name().get(_folded(key))
+        if value is None:
+            raise KeyError(key)
+        return value.decode("utf-8", "surrogateescape")
 
     def get_all(self, key: str | bytes) -> list[str]:
         """Every value of a repeated field, in order, unfolded."""
-        wanted = _to_bytes(key).lower()
+        wanted = _folded(key)
         return [_to_str(v) for k, v in self.fields if k.lower() == wanted]
 
     def __contains__(self, key: object) -> bool:
-        if not isinstance(key, str | bytes):
-            return False
-        wanted = _to_bytes(key).lower()
-        return any(k.lower() == wanted for k, _ in self.fields)
+        return isinstance(key, str | bytes) and _folded(key) in self._by_name()
 
     def __iter__(self) -> Any:
         for key in super().__iter__():
@@ -84,6 +103,16 @@ class Headers(MultiDict[Any, Any]):
         return b"".join([b"%b: %b\r\n" % pair for pair in self.fields])
 
     # -- changing ------------------------------------------------------------------------------------------------
+
+    def __setitem__(self, key: str | bytes, value: str | bytes) -> None:
+        wanted, raw = _folded(key), _to_bytes(value)
+        places = [i for i, pair in enumerate(self.fields) if pair[0].lower() == wanted]
+        if len(places) != 1:
+            self.set_all(key, [raw])
+        elif self.fields[places[0]][1] != raw:
+            fields = list(self.fields)
+            fields[places[0]] = (fields[places[0]][0], raw)
+            self.fields = tuple(fields)
 
     def set_all(self, key: str | bytes, values: Iterable[str | bytes]) -> None:
         super().set_all(_to_bytes(key), [_to_bytes(v) for v in values])

@@ -325,11 +325,11 @@ class Request(Message):
     def _set_multipart_form(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         from flowdump import forms
 
-        content_type = self.data.headers.get("content-type", "")
+        content_type, old = self.data.headers.get("content-type", ""), self.get_content(strict=False) or b""
         if "multipart/form-data" not in content_type.lower() or "boundary=" not in content_type.lower():
             content_type = f"multipart/form-data; boundary={forms.new_boundary()}"
             self.data.headers["content-type"] = content_type
-        self.set_content(forms.encode_multipart(content_type, list(pairs)))
+        self.set_content(forms.encode_multipart(content_type, list(pairs), old))
 
     # -- asking the origin for something simpler ------------------------------------------------------------------
 

@@ -114,11 +114,8 @@ class Options:
     def update_defer(self, **values: Any) -> None:
         """Set those that are declared and keep the others until they are."""
         for name, value in self.update_known(**values).items():
-            texts = (
-                [str(item) for item in value]
-                if isinstance(value, list | tuple)
-                else [None if value is None else str(value)]
-            )
+            items = value if isinstance(value, list | tuple) else [value]
+            texts = [None if item is None else str(item) for item in items]
             self._deferred[name] = Deferred(name, texts, "a script")
 
     def set(self, *assignments: str, defer: bool = False, source: str = "--set") -> None:
@@ -382,6 +379,7 @@ def listing(options: Options) -> str:
         choices = f" One of {', '.join(map(str, spec.choices))}." if spec.choices else ""
         missing = f" Not part of this version: {spec.missing}." if spec.missing else ""
         blocks.append(
-            f"# {spec.help}{missing}\n# Type: {spec.type}.{choices}\n{spec.name}: {json.dumps(getattr(options, spec.name))}\n"
+            f"# {spec.help}{missing}\n# Type: {spec.type}.{choices}\n"
+            f"{spec.name}: {json.dumps(getattr(options, spec.name))}\n"
         )
     return "\n".join(blocks)

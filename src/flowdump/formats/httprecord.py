@@ -34,31 +34,50 @@ if TYPE_CHECKING:
 #: Bodies above this are not kept twice: the record is let go, and the flow is written anew.
 MAX_KEPT_RECORD: Final = 1 << 20
 
-_FLOAT = rb"(\d+):(\d{1,10}\.\d{1,7})\^"
-_HEAD = re.compile(rb"(\d+):9:websocket;0:~8:response;(?:0:~|(\d+):)").match
+#: Most header fields repeat from flow to flow. Those of up to this many bytes are looked up in a bounded memory.
+MAX_KNOWN: Final = 200
+
+#: A time with its length, as time.time() gives them; others take the general path. ``float(group[3:])`` is its value.
+_TIME = rb"(" + b"|".join(rb"%d:\d{10}\.\d{%d}" % (11 + n, n) for n in (6, 7, 5, 4, 3, 2, 1)) + rb")\^"
+_VERSION = rb"\]12:http_version;(?:8:(?=.{8},)|6:(?=.{6},))(HTTP/(?:\d\.\d|\d)),\}"
+_TIMES = rb"13:timestamp_end;(?:0:~|" + _TIME + rb")15:timestamp_start;" + _TIME
+_BODY = rb"8:trailers;0:~7:content;(?:(0:~)|(\d+):)"
+
+# A record is matched in runs. Between them lies what only a length can step over: bodies, header lists, connections.
 _RESPONSE = re.compile(
-    rb"6:reason;(\d+):([^,]*),11:status_code;3:(\d{3})#13:timestamp_end;(?:0:~|" + _FLOAT + rb")15:timestamp_start;" +
-    _FLOAT + rb"8:trailers;0:~7:content;(?:(0:~)|(\d+):)"
-).match  # fmt: skip
+    rb"(\d+):9:websocket;0:~8:response;(?:0:~|(\d+):6:reason;(\d+):([^,]*),11:status_code;3:(\d{3})#"
+    + _TIMES
+    + _BODY
+    + rb")"
+).match
 _REQUEST = re.compile(
-    rb"4:path;(\d+):([^,]*),9:authority;(\d+):([^,]*),6:scheme;(\d+):([^,]*),6:method;(\d+):([^,]*),4:port;(\d+):(\d{1,5})#"
-    rb"4:host;(\d+):([!-:<-~]*);13:timestamp_end;(?:0:~|" + _FLOAT + rb")15:timestamp_start;" + _FLOAT +
-    rb"8:trailers;0:~7:content;(?:(0:~)|(\d+):)"
-).match  # fmt: skip
-_HEADERS = re.compile(rb",?7:headers;(\d+):").match
-_HEADER = re.compile(rb"(\d+):(\d+):([^,]*),(\d+):(.*?),\]", re.DOTALL).findall
-_VERSION = re.compile(rb"\]12:http_version;(\d):(HTTP/[\d.]{1,3}),\}").match
-_REQUEST_KEY = re.compile(rb"7:request;(\d+):").match
+    rb"(?:" + _VERSION + rb")?7:request;(\d+):4:path;(\d+):([^,]*),9:authority;(\d+):([^,]*),6:scheme;(\d+):([^,]*),"
+    rb"6:method;(\d+):([^,]*),4:port;(\d+):(\d{1,5})#4:host;(\d+):([!-:<-~]*);" + _TIMES + _BODY
+).match
 _MIDDLE = re.compile(
-    rb"6:backup;0:~17:timestamp_created;" + _FLOAT + rb"7:comment;0:;8:metadata;0:\}6:marked;0:;9:is_replay;0:~"
+    _VERSION
+    + rb"6:backup;0:~17:timestamp_created;"
+    + _TIME
+    + rb"7:comment;0:;8:metadata;0:\}6:marked;0:;9:is_replay;0:~"
     rb"11:intercepted;5:false!11:server_conn;(\d+):"
 ).match
 _CLIENT = re.compile(rb"11:client_conn;(\d+):").match
 _TAIL = re.compile(rb"5:error;0:~2:id;36:([0-9a-f-]{36});4:type;4:http;7:version;2:21#\}").fullmatch
 
-#: ``"4"`` -> 4 for the lengths that occur; anything longer goes through int().
-_LENGTHS: Final = {b"%d" % n: n for n in range(4096)}
-_CLOSE, _COMMA = b"}"[0], b","[0]
+_HEADERS = re.compile(rb",?7:headers;(\d+):").match
+_PAIR = re.compile(rb"(\d+):(\d+):([^,]*),(\d+):(.*)", re.DOTALL).fullmatch
+
+
+class _Lengths(dict[bytes, int]):
+    """``b"4"`` -> 4: the lengths that occur from a table, the others by way of int()."""
+
+    def __missing__(self, digits: bytes) -> int:
+        return int(digits)
+
+
+_LENGTHS: Final = _Lengths({b"%d" % n: n for n in range(1024)})
+_length = _LENGTHS.__getitem__
+_COMMA = b","[0]
 
 _response_facts = attrgetter(*ResponseData.FIELDS, "headers.fields")
 _request_facts = attrgetter(*RequestData.FIELDS, "headers.fields")
@@ -70,8 +89,8 @@ class Origin:
     __slots__ = ("client", "created", "id", "marks", "record", "request", "response", "server")
 
     record: bytes
-    #: Where in the record each part begins: response, request, middle, server, client, tail.
-    marks: tuple[int, int, int, int, int, int]
+    #: Where in the record each part begins: response, request, middle with server, client, tail.
+    marks: tuple[int, int, int, int, int]
     response: tuple[Any, ...] | None
     request: tuple[Any, ...]
     server: dict[str, Any]
@@ -96,160 +115,143 @@ def decode(record: bytes) -> HTTPFlow | None:
 
 
 def _decode(record: bytes) -> HTTPFlow:
-    head = _HEAD(record)
-    if head is None:
+    begin = _RESPONSE(record)
+    if begin is None:
         raise _Unusual
-    response, response_end = None, head.end()
-    if head[2] is not None:
-        response_end = head.end() + int(head[2]) + 1
-        response = _decode_response(record, head.end(), response_end)
-    request_key = _REQUEST_KEY(record, response_end)
-    if request_key is None:
+    response, at = _decode_response(record, begin)
+    found = _REQUEST(record, at)
+    if found is None:
         raise _Unusual
-    request_end = request_key.end() + int(request_key[1]) + 1
-    request = _decode_request(record, request_key.end(), request_end)
-    middle = _MIDDLE(record, request_end)
+    response_end = at
+    if response is not None:
+        response.http_version = found[1]
+        response_end = found.end(1) + 2
+        _check_size(begin[2], begin.end(2), response_end)
+    request, at = _decode_request(record, found)
+    middle = _MIDDLE(record, at)
     if middle is None:
         raise _Unusual
+    request.http_version = middle[1]
+    request_end = middle.end(1) + 2
+    _check_size(found[2], found.end(2), request_end)
     server_end = middle.end() + int(middle[3]) + 1
-    client_key = _CLIENT(record, server_end)
-    if client_key is None:
+    client = _CLIENT(record, server_end)
+    if client is None:
         raise _Unusual
-    client_end = client_key.end() + int(client_key[1]) + 1
+    client_end = client.end() + int(client[1]) + 1
     tail = _TAIL(record, client_end)
-    if tail is None or int(head[1]) != len(record) - len(head[1]) - 2:
+    if tail is None or (begin[2] is None) is not (found[1] is None):
         raise _Unusual
+    _check_size(begin[1], begin.end(1), len(record))
+    origin = Origin()
+    origin.record = record
+    origin.marks = (begin.end(1) + 1, response_end, request_end, server_end, client_end)
+    origin.response = _response_facts(response) if response is not None else None
+    origin.request = _request_facts(request)
+    origin.server = _connection(Server, record[middle.end() : server_end])
+    origin.client = _connection(Client, record[client.end() : client_end])
+    origin.id, origin.created = str(tail[1], "ascii"), float(middle[2][3:])
+    return _flow(origin, response, request)
+
+
+def _flow(origin: Origin, response: ResponseData | None, request: RequestData) -> HTTPFlow:
     flow = HTTPFlow.__new__(HTTPFlow)
     facts = flow.__dict__
-    facts["id"] = str(tail[1], "ascii")
+    facts["id"] = origin.id
     facts["request"] = Request.from_data(request)
     facts["response"] = Response.from_data(response) if response is not None else None
-    server = _connection(Server, record[middle.end() : server_end])
-    client = _connection(Client, record[client_key.end() : client_end])
-    facts["server_conn"] = _connect(Server, server)
-    facts["client_conn"] = _connect(Client, client)
-    facts["timestamp_created"] = created = _number(middle[1], middle[2])
+    facts["server_conn"] = _connect(Server, origin.server)
+    facts["client_conn"] = _connect(Client, origin.client)
+    facts["timestamp_created"] = origin.created
     facts["metadata"] = {}
-    facts["websocket"] = facts["error"] = None
-    if len(record) <= MAX_KEPT_RECORD:
-        origin = Origin()
-        origin.record = record
-        origin.marks = (
-            head.start(1) + len(head[1]) + 1,
-            response_end,
-            request_end,
-            middle.end(),
-            server_end,
-            client_end,
-        )
-        origin.response = _response_facts(response) if response is not None else None
-        origin.request = _request_facts(request)
-        origin.server, origin.client = server, client
-        origin.id, origin.created = facts["id"], created
+    if len(origin.record) <= MAX_KEPT_RECORD:
         facts["_origin"] = origin
     return flow
 
 
-def _number(length: bytes, digits: bytes) -> float:
-    if _LENGTHS.get(length) != len(digits):
+def _check_size(said: bytes, digits_end: int, end: int) -> None:
+    """A dict that ends, tag included, at ``end`` must be as large as the length in front of it said."""
+    if int(said) != end - digits_end - 2:
         raise _Unusual
-    return float(digits)
 
 
-def _checked(length: bytes, value: bytes) -> bytes:
-    if _LENGTHS.get(length) != len(value):
-        raise _Unusual
-    return value
-
-
-def _decode_response(record: bytes, start: int, end: int) -> ResponseData:
-    found = _RESPONSE(record, start)
-    if found is None:
-        raise _Unusual
-    reason_length, reason, status, end_length, end_digits, start_length, start_digits, no_content, size = found.groups()
-    data = ResponseData()
-    data.reason = _checked(reason_length, reason)
-    data.status_code = int(status)
-    data.timestamp_end = _number(end_length, end_digits) if end_digits is not None else None
-    data.timestamp_start = _number(start_length, start_digits)
-    _decode_rest(data, record, found.end(), end, None if no_content else int(size))
-    return data
-
-
-def _decode_request(record: bytes, start: int, end: int) -> RequestData:
-    found = _REQUEST(record, start)
-    if found is None:
-        raise _Unusual
-    facts = found.groups()
-    (path_length, path, authority_length, authority, scheme_length, scheme, method_length, method, port_length, port,
-     host_length, host, end_length, end_digits, start_length, start_digits, no_content, size) = facts  # fmt: skip
-    data = RequestData()
-    data.path = _checked(path_length, path)
-    data.authority = _checked(authority_length, authority)
-    data.scheme = _checked(scheme_length, scheme)
-    data.method = _checked(method_length, method)
-    data.port = int(_checked(port_length, port))
-    data.host = str(_checked(host_length, host), "ascii")
-    data.timestamp_end = _number(end_length, end_digits) if end_digits is not None else None
-    data.timestamp_start = _number(start_length, start_digits)
-    _decode_rest(data, record, found.end(), end, None if no_content else int(size))
-    return data
-
-
-def _decode_rest(data: ResponseData | RequestData, record: bytes, start: int, end: int, size: int | None) -> None:
-    """Content, headers and version, which close both kinds of message."""
-    data.trailers = None
+def _decode_response(record: bytes, found: re.Match[bytes]) -> tuple[ResponseData | None, int]:
+    """The response, but for its version, and the end of its headers."""
+    _, size, reason_length, reason, status, ended, started, no_content, content_size = found.groups()
     if size is None:
-        data.content, content_end = None, start
+        return None, found.end()
+    if _length(reason_length) != len(reason):
+        raise _Unusual
+    data = ResponseData()
+    data.reason = reason
+    data.status_code = int(status)
+    data.timestamp_end = float(ended[3:]) if ended is not None else None
+    data.timestamp_start = float(started[3:])
+    return data, _decode_rest(data, record, found.end(), None if no_content else int(content_size))
+
+
+def _decode_request(record: bytes, found: re.Match[bytes]) -> tuple[RequestData, int]:
+    """The request, but for its version, and the end of its headers."""
+    (_, _, path_length, path, authority_length, authority, scheme_length, scheme, method_length, method, port_length,
+     port, host_length, host, ended, started, no_content, content_size) = found.groups()  # fmt: skip
+    said = map(_length, (path_length, authority_length, scheme_length, method_length, port_length, host_length))
+    if list(said) != list(map(len, (path, authority, scheme, method, port, host))):
+        raise _Unusual
+    data = RequestData()
+    data.path = path
+    data.authority = authority
+    data.scheme = scheme
+    data.method = method
+    data.port = int(port)
+    data.host = str(host, "ascii")
+    data.timestamp_end = float(ended[3:]) if ended is not None else None
+    data.timestamp_start = float(started[3:])
+    return data, _decode_rest(data, record, found.end(), None if no_content else int(content_size))
+
+
+def _decode_rest(data: ResponseData | RequestData, record: bytes, start: int, size: int | None) -> int:
+    """Content and headers; where the latter end."""
+    data.trailers = None
+    content_end = start
+    if size is None:
+        data.content = None
     else:
-        content_end = start + size
-        if content_end >= end or record[content_end] != _COMMA:
-            raise _Unusual
+        content_end += size
         data.content = record[start:content_end]
     headers = _HEADERS(record, content_end)
-    if headers is None or (size is None) == (record[content_end] == _COMMA):
+    if headers is None or (size is None) is (record[content_end] == _COMMA):
         raise _Unusual
-    headers_end = headers.end() + int(headers[1])
-    data.headers = _decode_headers(record[headers.end() : headers_end])
-    version = _VERSION(record, headers_end)
-    if version is None or version.end() != end:
-        raise _Unusual
-    data.http_version = _checked(version[1], version[2])
+    end = headers.end() + int(headers[1])
+    data.headers = _decode_headers(record[headers.end() : end])
+    return end
 
 
 def _decode_headers(blob: bytes) -> Headers:
-    """The pairs of a header list.
-
-    The pattern finds pairs by their punctuation; that the lengths agree with what it found is checked afterwards for
-    all of them at once. A value with ``,]`` inside splits wrongly, fails that check and takes the general path.
-    """
+    """The pairs of a header list. A value with ``,]`` inside is cut there, fits no length, and takes the general path."""
+    *pairs, rest = blob.split(b",]")
+    if rest:
+        raise _Unusual
     headers = Headers.__new__(Headers)
-    if not blob:
-        headers.fields = ()
-        return headers
-    found = _HEADER(blob)
-    if not found:
-        raise _Unusual
-    outer, name_lengths, names, value_lengths, values = zip(*found, strict=True)
-    name_sizes, value_sizes = list(map(len, names)), list(map(len, values))
-    length = _length
-    try:
-        if list(map(length, name_lengths)) != name_sizes or list(map(length, value_lengths)) != value_sizes:
-            raise _Unusual
-    except KeyError:
-        if list(map(int, name_lengths)) != name_sizes or list(map(int, value_lengths)) != value_sizes:
-            raise _Unusual from None
-    inner = [
-        a + b + len(c) + len(d) + 4
-        for a, b, c, d in zip(name_sizes, value_sizes, name_lengths, value_lengths, strict=True)
-    ]
-    if list(map(int, outer)) != inner or sum(inner) + sum(map(len, outer)) + 2 * len(outer) != len(blob):
-        raise _Unusual
-    headers.fields = tuple(zip(names, values, strict=True))
+    headers.fields = tuple([_known_pair(pair) if len(pair) <= MAX_KNOWN else _pair(pair) for pair in pairs])
     return headers
 
 
-_length = _LENGTHS.__getitem__
+def _pair(pair: bytes) -> tuple[bytes, bytes]:
+    """Name and value of ``LENGTH:LENGTH:NAME,LENGTH:VALUE``; raises _Unusual unless all three lengths are right."""
+    found = _PAIR(pair)
+    if found is None:
+        raise _Unusual
+    size, name_size, name, value_size, value = found.groups()
+    if (
+        _length(name_size) != len(name)
+        or _length(value_size) != len(value)
+        or _length(size) != len(pair) - len(size)  # the colon behind it counts for the comma in front of the tag
+    ):
+        raise _Unusual
+    return name, value
+
+
+_known_pair = lru_cache(maxsize=4096)(_pair)
 
 
 @lru_cache(maxsize=1024)
@@ -305,8 +307,7 @@ def _changed_pieces(flow: HTTPFlow, origin: Origin) -> Iterable[bytes] | None:
     if not _is_plain(flow):
         return _pieces(flow)
     record = origin.record
-    begin, response_end, request_end, _, server_end, client_end = origin.marks
-    # Where "11:server_conn;" begins does not matter: the middle part runs up to the connection's length.
+    begin, response_end, request_end, server_end, client_end = origin.marks
     changed = False
     response, request = flow.response, flow.request
     pieces = [record[begin:response_end], record[response_end:request_end], b"", b"", b"", b""]
@@ -404,10 +405,10 @@ def _request_piece(request: Request) -> bytes:
 def _message_piece(data: ResponseData | RequestData) -> bytes:
     """What closes both kinds of message: times, trailers, content, headers, version."""
     content = data.content
-    headers = b"".join([_header(name, value) for name, value in data.headers.fields])
+    headers = b"".join(map(_header, data.headers.fields))
     trailers = b"0:~"
     if data.trailers is not None:
-        pairs = b"".join([_header(name, value) for name, value in data.trailers.fields])
+        pairs = b"".join(map(_header, data.trailers.fields))
         trailers = b"%d:%b]" % (len(pairs), pairs)
     return (
         b"13:timestamp_end;%b15:timestamp_start;%b8:trailers;%b7:content;%b7:headers;%d:%b]12:http_version;%d:%b,"
@@ -424,9 +425,17 @@ def _message_piece(data: ResponseData | RequestData) -> bytes:
     )
 
 
-def _header(name: bytes, value: bytes) -> bytes:
-    pair = b"%d:%b,%d:%b," % (len(name), name, len(value), value)
-    return b"%d:%b]" % (len(pair), pair)
+def _header(pair: tuple[bytes, bytes]) -> bytes:
+    return _known_header(pair) if len(pair[1]) <= MAX_KNOWN else _new_header(pair)
+
+
+def _new_header(pair: tuple[bytes, bytes]) -> bytes:
+    name, value = pair
+    both = b"%d:%b,%d:%b," % (len(name), name, len(value), value)
+    return b"%d:%b]" % (len(both), both)
+
+
+_known_header = lru_cache(maxsize=2048)(_new_header)
 
 
 def _integer(value: Any) -> bytes:

@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TextIO
 
 from flowdump import ctx, lifecycle
@@ -89,6 +90,8 @@ class OfflineRun:
         self.log = log
         self.master = Master(options, log)
         self.inputs: list[Input] = []
+        #: Inputs still to be processed, each with its flows.
+        self._pending: list[tuple[Input, Iterator[Flow]]] = []
         self.sinks: list[Any] = []
         self.flows_read = 0
         self.damaged = False
@@ -195,7 +198,8 @@ class OfflineRun:
         self._check_view()
         await self._load_scripts()
         self.options.check_leftovers()
-        self.inputs = [self._open(path) for path in self.options.rfile]
+        for path in self.options.rfile:
+            self._open(path)
         outputs = self._outputs(stdout)
         for sink in outputs:
             sink.open()
@@ -234,11 +238,16 @@ class OfflineRun:
         self.handler_errors += 1
         self.log.error(text)
 
-    def _open(self, path: str) -> Input:
+    def _open(self, path: str) -> None:
+        """Open an input and read its first flow, to see before an output is made that it is what it looks like."""
         try:
-            return open_input(path)
+            opened = open_input(path)
         except OSError as error:
             raise UserError(f"cannot read {path!r}: {error.strerror or error}") from None
+        self.inputs.append(opened)
+        flows = self._flows(opened)
+        first = next(flows, None)
+        self._pending.append((opened, flows if first is None else chain((first,), flows)))
 
     def _outputs(self, stdout: TextIO) -> list[Any]:
         """The flow file and the HAR. Raises UserError where one would overwrite what is read."""
@@ -282,8 +291,9 @@ class OfflineRun:
     async def _process(self) -> None:
         progress = self._progress()
         try:
-            for opened in self.inputs:
-                await self._process_input(opened, progress)
+            for opened, flows in self._pending:
+                await self._process_input(flows, progress)
+                self._sum_up(opened)
                 if self.master.should_exit:
                     return
         finally:
@@ -299,29 +309,27 @@ class OfflineRun:
         self.log.before_print = progress.clear
         return progress
 
-    async def _process_input(self, opened: Input, progress: Any) -> None:
+    async def _process_input(self, flows: Iterator[Flow], progress: Any) -> None:
         matches = self.options.filter("readfile_filter")
         turn = time.monotonic() + TURN
-        try:
-            for flow in self._flows(opened):
-                self.flows_read += 1
-                if matches is None or matches(flow):
-                    await self._replay(flow)
-                    self._finish(flow, progress)
-                if self.master.should_exit:
-                    break
-                now = time.monotonic()
-                if now >= turn:
-                    turn = now + TURN
-                    await self._turn(progress)
-        except Interrupted:
-            return
-        finally:
-            self._sum_up(opened)
+        for flow in flows:
+            self.flows_read += 1
+            if matches is None or matches(flow):
+                await self._replay(flow)
+                self._finish(flow, progress)
+            if self.master.should_exit:
+                return
+            now = time.monotonic()
+            if now >= turn:
+                turn = now + TURN
+                await self._turn(progress)
 
     def _flows(self, opened: Input) -> Iterator[Flow]:
         """The flows of an input; a signal ends the wait for a pipe."""
-        flows = opened.flows(lambda problem: self._on_problem(opened, problem))
+        flows = opened.flows(
+            lambda problem: self._on_problem(opened, problem),
+            lambda notice: self.log.warn(f"{opened.path}: at byte {notice.offset}: {notice.reason}"),
+        )
         slow = opened.size is None
         while True:
             self._waiting = slow
@@ -329,6 +337,11 @@ class OfflineRun:
                 flow = next(flows, None)
             except OSError as error:
                 raise UserError(f"cannot read {opened.path!r}: {error.strerror or error}") from None
+            except FlowFileError as error:
+                error.path = opened.path
+                raise
+            except Interrupted:
+                return
             finally:
                 self._waiting = False
             if flow is None:

@@ -37,6 +37,8 @@ class Headers(MultiDict[Any, Any]):
 
     # The index of the fields by folded name, and the fields it was made of: a message is asked for several headers.
     __slots__ = ("_index", "_indexed")
+    _index: dict[bytes, bytes]
+    _indexed: tuple[tuple[bytes, bytes], ...]
 
     def __init__(self, fields: Iterable[tuple[bytes, bytes]] = (), **headers: str | bytes) -> None:
         self.fields = tuple(fields)

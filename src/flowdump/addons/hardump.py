@@ -2,11 +2,57 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import stat
+from typing import TYPE_CHECKING, BinaryIO
+
+from flowdump.formats.har_write import HarWriter
 
 if TYPE_CHECKING:
-    pass
+    from flowdump.flow import Flow
+    from flowdump.options import Options
 
 
 class HarDump:
-    pass
+    """Writes HTTP flows that match ``save_stream_filter`` to the file ``hardump`` names; ``-`` is ``stdout``.
+
+    A file on disk is a valid HAR at any moment. One whose name ends in ``.zhar``, and one that is no regular file (a
+    named pipe, say), is complete once closed. Missing folders are made, new files have mode 0600.
+    """
+
+    def __init__(self, options: Options, stdout: BinaryIO) -> None:
+        self._options = options
+        self._stdout = stdout
+        self._file: BinaryIO | None = None
+        self._writer: HarWriter | None = None
+        self.path = "stdout" if options.hardump == "-" else os.path.expanduser(options.hardump)
+
+    def open(self) -> None:
+        """Raises OSError when the file cannot be made."""
+        if self._options.hardump == "-":
+            self._writer = HarWriter(self._stdout)
+            return
+        folder = os.path.dirname(self.path)
+        if folder:
+            os.makedirs(folder, exist_ok=True)
+        fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._file = os.fdopen(fd, "wb", buffering=0)
+        compress = self.path.endswith(".zhar")
+        in_place = not compress and stat.S_ISREG(os.fstat(fd).st_mode)
+        self._writer = HarWriter(self._file, in_place=in_place, compress=compress)
+
+    def add(self, flow: Flow) -> None:
+        """Raises OSError when writing fails."""
+        assert self._writer is not None
+        matches = self._options.filter("save_stream_filter")
+        if matches is None or matches(flow):
+            self._writer.add(flow)
+
+    def close(self) -> None:
+        """Complete the document. Raises OSError when writing fails."""
+        try:
+            if self._writer is not None:
+                self._writer.close()
+        finally:
+            if self._file is not None:
+                self._file.close()

@@ -43,8 +43,10 @@ class Input:
         self._fo = fo
         self._beginning = beginning
 
-    def flows(self, report: Callable[[Problem], None]) -> Iterator[Flow]:
-        """The flows, one by one. ``report`` is told of each place that is left out.
+    def flows(
+        self, report: Callable[[Problem], None], notice: Callable[[Problem], None] | None = None
+    ) -> Iterator[Flow]:
+        """The flows, one by one. ``report`` is told of each place that is left out, ``notice`` of what was assumed.
 
         Raises FlowFileError when the input turns out to be no flow file or HAR, or of a newer version; OSError when
         reading fails.
@@ -53,15 +55,15 @@ class Input:
             return iter(())
         if self.kind == "native":
             return iter(flowfile.FlowReader(self._fo, prefix=self._beginning, path=self.path, report=report))
-        return self._har_flows(report)
+        return self._har_flows(report, notice)
 
-    def _har_flows(self, report: Callable[[Problem], None]) -> Iterator[Flow]:
+    def _har_flows(self, report: Callable[[Problem], None], notice: Callable[[Problem], None] | None) -> Iterator[Flow]:
         from flowdump.formats import har_read
 
         chunks = self._chunks()
         if self._beginning.startswith((*_ZLIB, _GZIP)):
-            chunks = har_read.inflate_chunks(chunks)
-        return har_read.read_har(chunks, report)
+            chunks = har_read.inflate_chunks(chunks, report)
+        return har_read.read_har(chunks, report, notice)
 
     def _chunks(self) -> Iterator[bytes]:
         yield self._beginning

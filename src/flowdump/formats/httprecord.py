@@ -227,7 +227,7 @@ def _decode_rest(data: ResponseData | RequestData, record: bytes, start: int, si
 
 
 def _decode_headers(blob: bytes) -> Headers:
-    """The pairs of a header list. A value with ``,]`` inside is cut there, fits no length, and takes the general path."""
+    """The pairs of a header list. A value with ``,]`` inside is cut there, fits no length: the general path."""
     *pairs, rest = blob.split(b",]")
     if rest:
         raise _Unusual

@@ -8,7 +8,7 @@ from Ed25519 keys with fixed bytes, so the flows are the same wherever they are 
 
 20,000 flows are a native file of about 85 MB::
 
-    python tests/support/traffic.py FOLDER [FLOWS]     # writes traffic.mitm, traffic.har and one.mitm
+    python tests/support/traffic.py FOLDER [FLOWS]     # writes traffic.mitm, traffic.har and others
 """
 
 from __future__ import annotations
@@ -358,22 +358,43 @@ def har_entry(flow: State) -> dict[str, Any]:
     }
 
 
+_OPENING, _CLOSING = b'"entries": [', b"\n]}}\n"
+
+
 def write_har(path: Path, flows: Iterator[State]) -> None:
     """The same flows as HAR, indented as tools do it."""
     head = {"version": "1.2", "creator": {"name": "traffic", "version": "1"}, "pages": []}
     with path.open("w") as file:
-        file.write('{"log": ' + json.dumps(head)[:-1] + ', "entries": [')
+        file.write('{"log": ' + json.dumps(head)[:-1] + ", " + _OPENING.decode())
         for number, flow in enumerate(flows):
             file.write((",\n" if number else "\n") + json.dumps(har_entry(flow), indent=2))
-        file.write("\n]}}\n")
+        file.write(_CLOSING.decode())
+
+
+def plain_state() -> State:
+    """One small flow without TLS."""
+    return next(flow for flow in states(1000) if not flow["client_conn"]["tls"])
+
+
+def repeat(source: Path, target: Path, times: int) -> None:
+    """A flow file or HAR of ours with every flow ``times`` times."""
+    text = source.read_bytes()
+    if source.suffix == ".har":
+        head, entries = text.split(_OPENING, 1)
+        body = entries.removesuffix(_CLOSING)
+        target.write_bytes(head + _OPENING + b",".join([body] * times) + _CLOSING)
+    else:
+        target.write_bytes(text * times)
 
 
 def main() -> None:
     """Write the files that the benchmark reads."""
     folder, count = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 20_000
-    write_native(folder / "traffic.mitm", states(count))
-    write_har(folder / "traffic.har", states(count))
-    write_native(folder / "one.mitm", states(1))
+    for kind, write in (("mitm", write_native), ("har", write_har)):
+        write(folder / f"traffic.{kind}", states(count))
+        repeat(folder / f"traffic.{kind}", folder / f"traffic4.{kind}", 4)
+    write_native(folder / "one.mitm", iter([plain_state()]))
+    write_native(folder / "tls.mitm", states(1, seed=2))
 
 
 if __name__ == "__main__":

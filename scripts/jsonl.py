@@ -20,7 +20,8 @@ A line is written as soon as its flow has ended. Its fields:
 
 An HTTP message has http_version, headers (a list of [name, value]), body and base64. Other messages have from_client,
 timestamp, body and base64. A body is text, with any content coding undone; where it is not text, it is the base64 of
-its bytes, and "base64" is true. A body that was not recorded is null. Bytes of a header that are not UTF-8 become U+FFFD.
+its bytes, and "base64" is true. A body that was not recorded is null. Bytes that are not UTF-8 become
+U+FFFD in headers.
 
 A DNS request or response has id, response_code, questions and answers (both as text).
 """

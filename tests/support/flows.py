@@ -1,8 +1,8 @@
 """Flows of every kind for tests, and the real command line to run on them.
 
-Everything but the ids is fixed, times begin at ``T0``. Build flows with ``http_flow``, ``websocket_flow``, ``tcp_flow``,
-``udp_flow`` and ``dns_flow`` (or ``every_kind``), store them with ``write_flows``, run ``run_flowdump("-r", path, …)``
-and look with ``read_flows``.
+Everything but the ids is fixed, times begin at ``T0``. Build flows with ``http_flow``, ``websocket_flow``,
+``tcp_flow``, ``udp_flow`` and ``dns_flow`` (or ``every_kind``), store them with ``write_flows``, run
+``run_flowdump("-r", path, …)`` and look with ``read_flows``.
 """
 
 from __future__ import annotations

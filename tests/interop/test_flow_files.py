@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.support.mitmproxy import Mitmproxy, Read, notation
+from tests.support.mitmproxy import Mitmproxy, Read
+from tests.support.notation import differences, exact, notation
 from tests.support.states import BASES, mixtures, variants
 
 from flowdump.formats import open_flows, tnetstring
 
-UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 FILES = sorted(str(file.relative_to(DATA)) for file in DATA.glob("**/*.mitm"))
 
@@ -23,32 +22,6 @@ Flowdump = Callable[..., str]
 
 
 # comparing
-
-
-def exact(state: Any) -> str:
-    """A state as text that is equal only for equal values of equal types: 1, 1.0 and true differ, nan is nan."""
-    return json.dumps(state, sort_keys=True)
-
-
-def differences(expected: Any, found: Any, path: str = "") -> list[str]:
-    """What differs between two states in notation, by the rules of the recorded samples:
-
-    ``<random-uuid>`` stands for any UUID, and any text will do where a flow is said to be a duplicate.
-    """
-    if expected == "<random-uuid>":
-        return [] if isinstance(found, str) and UUID.fullmatch(found) else [f"{path}: {found!r} is no UUID"]
-    if path == ".metadata.duplicated":
-        return [] if isinstance(found, str) and found else [f"{path}: empty"]
-    if isinstance(expected, dict) and isinstance(found, dict):
-        keys = expected.keys() ^ found.keys()
-        same = expected.keys() & found.keys()
-        return [f"{path}: keys {keys}"] * bool(keys) + [
-            line for key in sorted(same) for line in differences(expected[key], found[key], f"{path}.{key}")
-        ]
-    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
-        pairs = enumerate(zip(expected, found, strict=True))
-        return [line for index, (a, b) in pairs for line in differences(a, b, f"{path}.{index}")]
-    return [] if exact(expected) == exact(found) else [f"{path}: {str(expected)[:200]} != {str(found)[:200]}"]
 
 
 def records(data: bytes) -> list[bytes]:

@@ -7,7 +7,6 @@ failed request has no response.
 
 from __future__ import annotations
 
-import base64
 import gzip
 import hashlib
 import json
@@ -19,9 +18,11 @@ import brotli
 import pytest
 import zstandard
 from tests.support.mitmproxy import Mitmproxy, Read
+from tests.support.notation import restored
 from tests.support.states import HTML, T0, State, dns_state, http_state, mixtures, tcp_state, variants, websocket_state
 from tests.support.traffic import states
 
+from flowdump import encoding
 from flowdump.flow import Flow
 from flowdump.formats import open_flows, tnetstring
 from flowdump.formats.har_write import HarWriter
@@ -62,22 +63,28 @@ def facts(flow: Any) -> Facts:
 
 
 def plain(value: dict[str, str] | None) -> bytes:
-    if value is None:
-        return b""
-    return value["$b"].encode() if "$b" in value else base64.b64decode(value["$b64"])
+    return restored(value) or b""
 
 
 def facts_of_state(state: dict[str, Any]) -> Facts:
-    """The facts of a state in notation, of a flow that came from a HAR: its bodies are not encoded."""
+    """The facts of a state in notation."""
     request, response = state["request"], state["response"]
     scheme, path = (plain(request[key]).decode() for key in ("scheme", "path"))
     return Facts(
         plain(request["method"]).decode(),
         url_of(scheme, request["host"], request["port"], path),
         response["status_code"] if response else 0,
-        plain(request["content"]),
-        plain(response["content"]) if response else b"",
+        decoded(request),
+        decoded(response) if response else b"",
     )
+
+
+def decoded(message: dict[str, Any]) -> bytes:
+    """A body without its coding, of which mitmproxy 11 keeps the header when it imports a HAR, and 12 does not."""
+    headers = {plain(name).lower(): plain(value).decode() for name, value in message["headers"]}
+    coding = headers.get(b"content-encoding")
+    body = plain(message["content"])
+    return encoding.decode(body, coding) if coding and body else body
 
 
 def flows_of(path: Path) -> list[Any]:

@@ -6,15 +6,13 @@ mitmproxy 11.0.2, which writes the same format, where there is only 3.11. Python
 on PATH may be a shim with nothing behind it, and a Debian Python may lack ``ensurepip``.
 
 mitmproxy takes 0.6 seconds to start, so ``Mitmproxy.read`` reads many files in one process. States come in the notation
-of the recorded samples: bytes are ``{"$b": text}`` or ``{"$b64": text}``, tuples are lists; a dict whose keys are not
-all text is ``{"$dict": [[key, value], …]}``.
+of :mod:`tests.support.notation`.
 
     python tests/support/mitmproxy.py      # prints the Python to use, building what is missing
 """
 
 from __future__ import annotations
 
-import base64
 import fcntl
 import glob
 import json
@@ -50,7 +48,7 @@ def notation(value):
     if isinstance(value, dict):
         if all(isinstance(key, str) for key in value):
             return {key: notation(item) for key, item in value.items()}
-        return {"$dict": [[notation(key), notation(item)] for key, item in value.items()]}
+        return {"$dict": sorted(([notation(key), notation(item)] for key, item in value.items()), key=repr)}
     return value
 
 def read(path, save):
@@ -68,21 +66,6 @@ def read(path, save):
 task = json.load(sys.stdin)
 json.dump([read(*job) for job in task], sys.stdout)
 """
-
-_PLAIN = re.compile(rb"[\t\r\n -~]*").fullmatch
-
-
-def notation(value: Any) -> Any:
-    """A state in the notation of the recorded samples."""
-    if isinstance(value, bytes):
-        return {"$b": value.decode()} if _PLAIN(value) else {"$b64": base64.b64encode(value).decode()}
-    if isinstance(value, list | tuple):
-        return [notation(item) for item in value]
-    if isinstance(value, dict):
-        if all(isinstance(key, str) for key in value):
-            return {key: notation(item) for key, item in value.items()}
-        return {"$dict": [[notation(key), notation(item)] for key, item in value.items()]}
-    return value
 
 
 class Read(NamedTuple):

@@ -176,7 +176,7 @@ def _backup() -> State:
 
 def _encoded(coding: bytes, content: bytes) -> State:
     headers = [
-        [b"content-type", b"text/html"],
+        [b"content-type", b"text/html; charset=utf-8"],
         [b"Content-Encoding", coding],
         [b"Content-Length", b"%d" % len(content)],
     ]

@@ -1,15 +1,7 @@
-"""The composition root: options, scripts, inputs and outputs become one run with one exit code.
+"""What every run has in common.
 
-An offline run reads one flow at a time, fires the events that the flow would have had (:mod:`flowdump.lifecycle`), then
-hands it to the
-*sinks*: the display, the flow file, the HAR. Memory holds one flow, output keeps the order of the input, and the run
-ends when the loop does.
-
-The order of the start is chosen so that a mistake costs nothing: scripts are loaded and configured first, then inputs
-are opened and looked at, and only then is an output made.
-
-A run without scripts never waits for anything, so it is driven by hand; :mod:`asyncio`, a fifth of the start-up, is
-imported for scripts only.
+The order of the start is chosen so that a mistake costs nothing: scripts are loaded and configured first, then what is
+read is opened and looked at, and only then is an output made.
 """
 
 from __future__ import annotations
@@ -17,13 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
-from collections.abc import Coroutine, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
-from flowdump import ctx, lifecycle
+from flowdump import ctx
 from flowdump.addons.anticache import AntiCache
 from flowdump.addons.anticomp import AntiComp
 from flowdump.addons.dumper import Dumper
@@ -31,75 +22,51 @@ from flowdump.addons.stickyauth import StickyAuth
 from flowdump.addons.stickycookie import StickyCookie
 from flowdump.exceptions import FlowFileError, OptionsError, UserError
 from flowdump.flow import Flow
-from flowdump.formats import Input, open_input
 from flowdump.hooks import fire
 from flowdump.log import EventLog, LogEntry
 from flowdump.master import Loader, Master
 from flowdump.options import Options
 
-if TYPE_CHECKING:
-    from flowdump.formats.flowfile import Problem
-
 #: Exit codes. 2 is click's, for a command line that it cannot parse; a signal gives 128 + its number.
 OK, FAILED, DAMAGED, HANDLER_FAILED = 0, 1, 3, 4
-
-#: More damaged places than this are counted, not told one by one.
-MAX_PROBLEMS_TOLD = 20
-
-#: Seconds after which background tasks of scripts get a turn.
-TURN = 0.02
-
-
-def run(options: Options, log: EventLog) -> int:
-    """Do what the options say; returns the exit code.
-
-    Raises UserError when something is wrong with what the user asked for.
-    """
-    if not options.rfile:
-        raise UserError(
-            "nothing to read: the live proxy is not part of this version of flowdump, name a saved file with -r"
-        )
-    if options.keepserving:
-        raise UserError("keepserving needs the live proxy, which is not part of this version of flowdump")
-    work = OfflineRun(options, log).main()
-    if not options.scripts:
-        return _drive(work)
-    import asyncio
-
-    return asyncio.run(work)
-
-
-def _drive(work: Coroutine[Any, Any, int]) -> int:
-    """Run a coroutine that never waits."""
-    try:
-        work.send(None)
-    except StopIteration as finished:
-        return int(finished.value)
-    raise RuntimeError("a run without scripts had to wait")
 
 
 class Interrupted(Exception):
     """A signal came while the run waited for input."""
 
 
-class OfflineRun:
-    """One run over saved flows."""
+class Run(ABC):
+    """One run of flowdump: ``main`` does it all. A child says where flows come from."""
 
     def __init__(self, options: Options, log: EventLog) -> None:
         self.options = options
         self.log = log
         self.master = Master(options, log)
-        self.inputs: list[Input] = []
-        #: Inputs still to be processed, each with its flows.
-        self._pending: list[tuple[Input, Iterator[Flow]]] = []
         self.sinks: list[Any] = []
-        self.flows_read = 0
         self.damaged = False
         self.failed = False
         self.handler_errors = 0
+        #: Called before something is printed, to take a progress bar off the screen.
+        self.before_print: Any = None
+        #: Whether a signal may break what goes on now.
+        self.waiting = False
         self._signal = 0
-        self._waiting = False
-        self._loop_used = bool(options.scripts)
+
+    # -- what a child does -----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Open what flows come from. Raises UserError or FlowFileError when it is not to be had."""
+
+    @abstractmethod
+    async def process(self) -> None:
+        """Hand flows to ``finish`` until there are no more, or ``master.should_exit``."""
+
+    @abstractmethod
+    async def shut(self) -> None:
+        """Close what flows came from; before ``done``, and whatever happened before."""
+
+    # -- life ------------------------------------------------------------------------------------------------------
 
     async def main(self) -> int:
         """Start, process, end; the exit code."""
@@ -108,7 +75,7 @@ class OfflineRun:
             try:
                 await self._start(stdout, display)
                 await fire(self.master.addons.table.running)
-                await self._process()
+                await self.process()
             except BrokenPipeError:
                 self.failed = True
                 _silence(stdout)
@@ -148,7 +115,7 @@ class OfflineRun:
             raise KeyboardInterrupt
         self._signal = number
         self.master.should_exit = True
-        if self._waiting:
+        if self.waiting:
             raise Interrupted
 
     @contextmanager
@@ -198,8 +165,7 @@ class OfflineRun:
         self._check_view()
         await self._load_scripts()
         self.options.check_leftovers()
-        for path in self.options.rfile:
-            self._open(path)
+        await self.open()
         outputs = self._outputs(stdout)
         for sink in outputs:
             sink.open()
@@ -238,17 +204,6 @@ class OfflineRun:
         self.handler_errors += 1
         self.log.error(text)
 
-    def _open(self, path: str) -> None:
-        """Open an input and read its first flow, to see before an output is made that it is what it looks like."""
-        try:
-            opened = open_input(path)
-        except OSError as error:
-            raise UserError(f"cannot read {path!r}: {error.strerror or error}") from None
-        self.inputs.append(opened)
-        flows = self._flows(opened)
-        first = next(flows, None)
-        self._pending.append((opened, flows if first is None else chain((first,), flows)))
-
     def _outputs(self, stdout: TextIO) -> list[Any]:
         """The flow file and the HAR. Raises UserError where one would overwrite what is read."""
         outputs: list[Any] = []
@@ -273,6 +228,7 @@ class OfflineRun:
 
     async def _end(self) -> None:
         """``done`` handlers, then every file closed, whatever happened before."""
+        await self.shut()
         await fire(self.master.addons.table.done)
         for sink in self.sinks:
             try:
@@ -283,99 +239,13 @@ class OfflineRun:
             except OSError as error:
                 self.failed = True
                 self._tell(error)
-        for opened in self.inputs:
-            opened.close()
 
-    # -- processing ----------------------------------------------------------------------------------------------
+    # -- flows -----------------------------------------------------------------------------------------------------
 
-    async def _process(self) -> None:
-        progress = self._progress()
-        try:
-            for opened, flows in self._pending:
-                await self._process_input(flows, progress)
-                self._sum_up(opened)
-                if self.master.should_exit:
-                    return
-        finally:
-            if progress is not None:
-                progress.finish()
-
-    def _progress(self) -> Any:
-        if not sys.stderr.isatty():
-            return None
-        from flowdump.addons.progress import Progress
-
-        progress = Progress(self.inputs, sys.stderr)
-        self.log.before_print = progress.clear
-        return progress
-
-    async def _process_input(self, flows: Iterator[Flow], progress: Any) -> None:
-        matches = self.options.filter("readfile_filter")
-        turn = time.monotonic() + TURN
-        for flow in flows:
-            self.flows_read += 1
-            if matches is None or matches(flow):
-                await self._replay(flow)
-                self._finish(flow, progress)
-            if self.master.should_exit:
-                return
-            now = time.monotonic()
-            if now >= turn:
-                turn = now + TURN
-                await self._turn(progress)
-
-    def _flows(self, opened: Input) -> Iterator[Flow]:
-        """The flows of an input; a signal ends the wait for a pipe."""
-        flows = opened.flows(
-            lambda problem: self._on_problem(opened, problem),
-            lambda notice: self.log.warn(f"{opened.path}: at byte {notice.offset}: {notice.reason}"),
-        )
-        slow = opened.size is None
-        while True:
-            self._waiting = slow
-            try:
-                flow = next(flows, None)
-            except OSError as error:
-                raise UserError(f"cannot read {opened.path!r}: {error.strerror or error}") from None
-            except FlowFileError as error:
-                error.path = opened.path
-                raise
-            except Interrupted:
-                return
-            finally:
-                self._waiting = False
-            if flow is None:
-                return
-            opened.flows_read += 1
-            yield flow
-
-    def _on_problem(self, opened: Input, problem: Problem) -> None:
-        self.damaged = True
-        opened.problems.append(problem)
-        if len(opened.problems) <= MAX_PROBLEMS_TOLD:
-            self.log.error(f"{opened.path}: at byte {problem.offset}: {problem.reason}")
-
-    def _sum_up(self, opened: Input) -> None:
-        count = len(opened.problems)
-        if count:
-            places = "1 damaged place was" if count == 1 else f"{count} damaged places were"
-            flows = "1 flow" if opened.flows_read == 1 else f"{opened.flows_read} flows"
-            self.log.error(f"{opened.path}: {places} left out, {flows} read")
-
-    async def _replay(self, flow: Flow) -> None:
-        """Fire the events of a stored flow."""
-        addons = self.master.addons
-        for name in lifecycle.events(flow):
-            handlers = getattr(addons.table, name)
-            if handlers:
-                await fire(handlers, flow)
-            if addons.table.update:
-                await fire(addons.table.update, [flow])
-
-    def _finish(self, flow: Flow, progress: Any) -> None:
-        """Hand a flow to whoever shows or stores it."""
-        if progress is not None:
-            progress.clear()
+    def finish(self, flow: Flow) -> None:
+        """Hand a flow to whoever shows or stores it. Raises UserError when a file cannot be written."""
+        if self.before_print is not None:
+            self.before_print()
         for sink in self.sinks:
             try:
                 sink.add(flow)
@@ -386,14 +256,6 @@ class OfflineRun:
                 raise
             except OSError as error:
                 raise UserError(f"cannot write {sink.path!r}: {error.strerror or error}") from None
-
-    async def _turn(self, progress: Any) -> None:
-        if progress is not None:
-            progress.update(self.flows_read)
-        if self._loop_used:
-            import asyncio
-
-            await asyncio.sleep(0)
 
 
 def describe(error: BaseException) -> str:

@@ -1,0 +1,49 @@
+"""The composition root: options, scripts, inputs and outputs become one run with one exit code.
+
+``base.py`` holds what every run has: scripts, sinks (the display, the flow file, the HAR), signals, streams, the exit
+code. ``offline.py`` is the run over saved flows.
+
+A run without scripts never waits for anything, so it is driven by hand; :mod:`asyncio`, a fifth of the start-up, is
+imported for scripts only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from flowdump.exceptions import UserError
+
+if TYPE_CHECKING:
+    from flowdump.log import EventLog
+    from flowdump.options import Options
+
+
+def run(options: Options, log: EventLog) -> int:
+    """Do what the options say; returns the exit code.
+
+    Raises UserError when something is wrong with what the user asked for.
+    """
+    if not options.rfile:
+        raise UserError(
+            "nothing to read: the live proxy is not part of this version of flowdump, name a saved file with -r"
+        )
+    if options.keepserving:
+        raise UserError("keepserving needs the live proxy, which is not part of this version of flowdump")
+    from flowdump.app.offline import OfflineRun
+
+    work = OfflineRun(options, log).main()
+    if not options.scripts:
+        return _drive(work)
+    import asyncio
+
+    return asyncio.run(work)
+
+
+def _drive(work: Coroutine[Any, Any, int]) -> int:
+    """Run a coroutine that never waits."""
+    try:
+        work.send(None)
+    except StopIteration as finished:
+        return int(finished.value)
+    raise RuntimeError("a run without scripts had to wait")

@@ -1,0 +1,154 @@
+"""The run over saved flows.
+
+It reads one flow at a time, fires the events that the flow would have had (:mod:`flowdump.lifecycle`), then hands it to
+the sinks. Memory holds one flow per input, output keeps the order of the input, and the run ends when the loop does.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from flowdump import lifecycle
+from flowdump.app.base import Interrupted, Run
+from flowdump.exceptions import FlowFileError, UserError
+from flowdump.flow import Flow
+from flowdump.formats import Input, open_input
+from flowdump.hooks import fire
+
+if TYPE_CHECKING:
+    from flowdump.formats.flowfile import Problem
+    from flowdump.log import EventLog
+    from flowdump.options import Options
+
+#: More damaged places than this are counted, not told one by one.
+MAX_PROBLEMS_TOLD = 20
+
+#: Seconds after which background tasks of scripts get a turn.
+TURN = 0.02
+
+
+class OfflineRun(Run):
+    """One run over saved flows."""
+
+    def __init__(self, options: Options, log: EventLog) -> None:
+        super().__init__(options, log)
+        self.inputs: list[Input] = []
+        #: Inputs still to be processed, each with its flows.
+        self._pending: list[tuple[Input, Iterator[Flow]]] = []
+        self.flows_read = 0
+        self._loop_used = bool(options.scripts)
+
+    async def open(self) -> None:
+        for path in self.options.rfile:
+            self._open(path)
+
+    async def shut(self) -> None:
+        for opened in self.inputs:
+            opened.close()
+
+    def _open(self, path: str) -> None:
+        """Open an input and read its first flow, to see before an output is made that it is what it looks like."""
+        try:
+            opened = open_input(path)
+        except OSError as error:
+            raise UserError(f"cannot read {path!r}: {error.strerror or error}") from None
+        self.inputs.append(opened)
+        flows = self._flows(opened)
+        first = next(flows, None)
+        self._pending.append((opened, flows if first is None else chain((first,), flows)))
+
+    async def process(self) -> None:
+        progress = self._progress()
+        try:
+            for opened, flows in self._pending:
+                await self._process_input(flows, progress)
+                self._sum_up(opened)
+                if self.master.should_exit:
+                    return
+        finally:
+            if progress is not None:
+                progress.finish()
+
+    def _progress(self) -> Any:
+        if not sys.stderr.isatty():
+            return None
+        from flowdump.addons.progress import Progress
+
+        progress = Progress(self.inputs, sys.stderr)
+        self.log.before_print = self.before_print = progress.clear
+        return progress
+
+    async def _process_input(self, flows: Iterator[Flow], progress: Any) -> None:
+        matches = self.options.filter("readfile_filter")
+        turn = time.monotonic() + TURN
+        for flow in flows:
+            self.flows_read += 1
+            if matches is None or matches(flow):
+                await self._replay(flow)
+                self.finish(flow)
+            if self.master.should_exit:
+                return
+            now = time.monotonic()
+            if now >= turn:
+                turn = now + TURN
+                await self._turn(progress)
+
+    def _flows(self, opened: Input) -> Iterator[Flow]:
+        """The flows of an input; a signal ends the wait for a pipe."""
+        flows = opened.flows(
+            lambda problem: self._on_problem(opened, problem),
+            lambda notice: self.log.warn(f"{opened.path}: at byte {notice.offset}: {notice.reason}"),
+        )
+        slow = opened.size is None
+        while True:
+            self.waiting = slow
+            try:
+                flow = next(flows, None)
+            except OSError as error:
+                raise UserError(f"cannot read {opened.path!r}: {error.strerror or error}") from None
+            except FlowFileError as error:
+                error.path = opened.path
+                raise
+            except Interrupted:
+                return
+            finally:
+                self.waiting = False
+            if flow is None:
+                return
+            opened.flows_read += 1
+            yield flow
+
+    def _on_problem(self, opened: Input, problem: Problem) -> None:
+        self.damaged = True
+        opened.problems.append(problem)
+        if len(opened.problems) <= MAX_PROBLEMS_TOLD:
+            self.log.error(f"{opened.path}: at byte {problem.offset}: {problem.reason}")
+
+    def _sum_up(self, opened: Input) -> None:
+        count = len(opened.problems)
+        if count:
+            places = "1 damaged place was" if count == 1 else f"{count} damaged places were"
+            flows = "1 flow" if opened.flows_read == 1 else f"{opened.flows_read} flows"
+            self.log.error(f"{opened.path}: {places} left out, {flows} read")
+
+    async def _replay(self, flow: Flow) -> None:
+        """Fire the events of a stored flow."""
+        addons = self.master.addons
+        for name in lifecycle.events(flow):
+            handlers = getattr(addons.table, name)
+            if handlers:
+                await fire(handlers, flow)
+            if addons.table.update:
+                await fire(addons.table.update, [flow])
+
+    async def _turn(self, progress: Any) -> None:
+        if progress is not None:
+            progress.update(self.flows_read)
+        if self._loop_used:
+            import asyncio
+
+            await asyncio.sleep(0)

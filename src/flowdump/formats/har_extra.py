@@ -35,8 +35,8 @@ def add_remarks(flow: HTTPFlow, extra: dict[str, Any], last: int) -> None:
     """
     if flow.error is not None:
         moment = microseconds(flow.error.timestamp)
-        if moment != last and moment is not None:
-            extra["error"] = moment / 1_000_000
+        if moment != last or not flow.error.msg:
+            extra["error"] = (last if moment is None else moment) / 1_000_000
     elif flow.response is None:
         extra["error"] = None
     if flow.marked:

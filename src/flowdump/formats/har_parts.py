@@ -9,7 +9,7 @@ from json.encoder import encode_basestring as quote
 from typing import TYPE_CHECKING, Any
 
 from flowdump import cookies, encoding, forms, urls
-from flowdump.formats.har_values import Fields, encode_body
+from flowdump.formats.har_values import UNPARSED, Fields, encode_body
 
 if TYPE_CHECKING:
     from flowdump.http import RequestData
@@ -45,15 +45,21 @@ def url_of(data: RequestData, names: dict[bytes, bytes], websocket: bool, own: d
     What an import could not tell from the URL goes into ``own``. The usual request is recognised by comparing, the
     careful way parses.
     """
-    scheme, host, port, method = data.scheme, data.host, data.port, data.method
-    if method != b"CONNECT" and scheme in _WEBSOCKET and _PLAIN_PATH(data.path) and _PLAIN_HOST(host):
-        where = host if port == (443 if scheme == b"https" else 80) else f"{host}:{port}"
-        addressed = (data.authority if data.http_version in _MULTIPLEXED else b"") or names.get(b"host", b"")
-        if (not addressed or addressed == where.encode()) and "xn--" not in host and method.isupper():
+    scheme, host, method = data.scheme, data.host, data.method
+    if scheme in _WEBSOCKET and _PLAIN_PATH(data.path) and _PLAIN_HOST(host) and "xn--" not in host:
+        where = host if data.port == (443 if scheme == b"https" else 80) else f"{host}:{data.port}"
+        if method != b"CONNECT" and method.isupper() and _addresses(data, names, where.encode()):
             return f"{_WEBSOCKET[scheme] if websocket else scheme.decode()}://{where}{data.path.decode()}"
     url = _built_url(data, names, websocket)
-    _add_differences(data, url, own)
+    _add_differences(data, names, url, own)
     return url
+
+
+def _addresses(data: RequestData, names: dict[bytes, bytes], where: bytes) -> bool:
+    """Whether the client addressed the host that the request goes to, in Host and in :authority."""
+    if data.authority and data.authority != where and data.http_version in _MULTIPLEXED:
+        return False
+    return names.get(b"host", where) == where
 
 
 def _built_url(data: RequestData, names: dict[bytes, bytes], websocket: bool) -> str:
@@ -72,21 +78,25 @@ def _built_url(data: RequestData, names: dict[bytes, bytes], websocket: bool) ->
     return f"{percent_encoded(shown)}://{percent_encoded(where, keep_host=True)}{path}"
 
 
-def _add_differences(data: RequestData, url: str, own: dict[str, Any]) -> None:
+def _add_differences(data: RequestData, names: dict[bytes, bytes], url: str, own: dict[str, Any]) -> None:
     """Note every fact of the request that is another one after the URL has been parsed."""
     try:
         scheme, host, port, path = urls.parse(url)
     except ValueError:
-        scheme, host, port, path = b"", "", -1, b""
+        scheme, host, port, path = UNPARSED
+        own["host"], own["port"] = data.host, data.port
+    authority = b""
     if data.method.upper() == b"CONNECT":
         scheme = path = b""
-        authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        if data.authority != authority.encode("utf-8", "replace"):
-            own["authority"] = data.authority.decode("latin-1")
+        authority = f"[{host}]:{port}".encode() if ":" in host else b"%b:%d" % (urls.host_to_ascii(host), port)
+    elif data.http_version in _MULTIPLEXED and b"host" not in names:
+        authority = urls.authority_to_ascii(urls.hostport(scheme, host, port))
+    if data.authority != authority:
+        own["authority"] = data.authority.decode("latin-1")
     scheme = {b"ws": b"http", b"wss": b"https"}.get(scheme, scheme)
     if (host, port) != (data.host, data.port):
         own["host"], own["port"] = data.host, data.port
-    for name, found in (("scheme", scheme), ("path", path), ("method", data.method.upper())):
+    for name, found in (("scheme", scheme), ("path", path), ("method", data.method.upper() or b"GET")):
         value = getattr(data, name)
         if value != found:
             own[name] = value.decode("latin-1")

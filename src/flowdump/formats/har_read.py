@@ -31,6 +31,7 @@ from flowdump.formats import jsonstream
 from flowdump.formats.flowfile import Problem
 from flowdump.formats.har_network import Moments, client, server
 from flowdump.formats.har_values import (
+    UNPARSED,
     Fields,
     as_dict,
     as_int,
@@ -184,11 +185,11 @@ def _set_remarks(flow: HTTPFlow, entry: dict[str, Any], extra: dict[str, Any]) -
 def _error(entry: dict[str, Any], flow: HTTPFlow, extra: dict[str, Any], moments: Moments) -> Error | None:
     response = entry.get("response")
     message = as_text(as_dict(response).get("_error")) or as_text(entry.get("_error"))
-    if not message:
+    timestamp = as_number(extra.get("error"))
+    if not message and timestamp is None:
         if "error" in extra or flow.response is not None or type(response) is not dict:
             return None
         message = "no response was recorded"
-    timestamp = as_number(extra.get("error"))
     return Error(clean(message), moments.last if timestamp is None else timestamp)
 
 
@@ -236,7 +237,7 @@ def _target(url: Any, own: dict[str, Any]) -> tuple[bytes, str, int, bytes]:
         return urls.parse(url if not url.startswith("//") else "http:" + url)
     except ValueError as error:
         if type(own.get("host")) is str:  # we exported it, and say below what it was
-            return b"http", "", 80, b"/"
+            return UNPARSED
         if _HOSTLESS(url.strip()):
             raise _Hostless(f"it is skipped, its URL names no host: {url[:60]}") from None
         raise BadEntry(str(error)) from None

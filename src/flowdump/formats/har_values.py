@@ -15,6 +15,9 @@ from flowdump import encoding
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
+#: (scheme, host, port, path) of a URL of our own export that cannot be parsed: a script has set the host to nonsense.
+UNPARSED = (b"http", "", 80, b"/")
+
 #: Larger amounts are no times in milliseconds, no ports and no status codes; they would only overflow somewhere.
 _LARGEST = 1e15
 #: As much of a text is searched for what a document says of its own charset; charsets.infer_charset looks at as much.

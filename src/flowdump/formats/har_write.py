@@ -93,7 +93,7 @@ class HarWriter:
             return
         self._write(_TAIL)
         if self._packer is not None:
-            self._out.write(self._packer.flush())
+            self._put(self._packer.flush())
         self._out.flush()
 
     def _is_new(self, flow: HTTPFlow) -> bool:
@@ -115,10 +115,14 @@ class HarWriter:
     def _write(self, data: bytes) -> None:
         if self._packer is not None:
             data = self._packer.compress(data)
-        if data:
-            self._out.write(data)
+        self._put(data)
         if self._flush:
             self._out.flush()
+
+    def _put(self, data: bytes) -> None:
+        """Unbuffered files may take less than all at once."""
+        while data:
+            data = data[self._out.write(data) :]
 
     def _write_at(self, position: int, data: bytes) -> None:
         """Write all of ``data`` in one system call, or leave the file as it was."""

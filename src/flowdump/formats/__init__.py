@@ -67,7 +67,9 @@ class Input:
 
     def _chunks(self) -> Iterator[bytes]:
         yield self._beginning
-        while chunk := self._fo.read(flowfile.CHUNK):
+        # A pipe gives what is there; waiting for a full chunk would hold back flows that have arrived.
+        read = self._fo.read if self.size is not None else getattr(self._fo, "read1", self._fo.read)
+        while chunk := read(flowfile.CHUNK):
             yield chunk
 
     def tell(self) -> int:

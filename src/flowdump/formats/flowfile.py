@@ -7,7 +7,9 @@ named fast path of :mod:`flowdump.formats.httprecord`, or is parsed, migrated an
 used is reported with its byte offset and left out, and reading goes on behind it. Where the framing itself is broken,
 the reader looks for the next place where a record begins: a length, then one of the keys a record can begin with; the
 candidate must be a whole dict with ``type``, ``id`` and ``version``, followed by the end of the file or by the next
-such place. Its tag and what follows are looked at before its payload, so that the search stays linear in hostile files.
+such place. Only its tag, what follows and the lengths of its few top-level keys are looked at, so that the search stays
+linear in hostile files. A body may itself be a flow file: candidates that lead from one to the next into the end of a
+byte string are the records of such a body, and are passed over.
 
 **Writing** is one unbuffered write per flow: after ``kill -9`` at most the record that was being written is incomplete.
 When the disk is full, the file is cut back to the last whole record before the error goes out.
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 1 << 18
 
+#: The most that is asked of an input at once: what is asked for is allocated, whether it comes or not.
+MAX_CHUNK: Final = 1 << 24
+
 #: Longer records than this are not looked for behind a damaged place in a pipe, where looking means keeping.
 MAX_CANDIDATE_IN_PIPE: Final = 1 << 28
 
@@ -39,7 +44,7 @@ MAX_RECORD_IN_PIPE: Final = 1 << 32
 
 _LENGTH = re.compile(rb"(\d{1,12}):").match
 #: What the beginning of a flow file can look like, cut anywhere.
-_BEGINNING = re.compile(rb"\d{1,12}(?::(?:\d{1,12}(?::[ -~]*)?|\{.*)?)?", re.DOTALL).match
+_BEGINNING = re.compile(rb"\d{1,12}(?::(?:\d{1,2}(?::(?:[A-Za-z].*)?)?|\{.*)?)?", re.DOTALL).fullmatch
 _KEYS = (
     rb"websocket|messages|response|request|backup|timestamp_created|comment|metadata|marked|is_replay|intercepted|"
     rb"server_conn|client_conn|error|id|type|version|mode|close_\w+|client_\w+|server_\w+|handshake_flow"
@@ -47,7 +52,18 @@ _KEYS = (
 #: Where a record can begin: its length, then its first key (str, or bytes where Python 2 wrote it), or an opening brace
 #: of the oldest format.
 _RECORD_HEAD = re.compile(rb"(\d{1,12}):(?:\d{1,2}:(?:" + _KEYS + rb")[;,]|\{\")")
+#: A key at the top level of a record, and the length of its value.
+_PAIR = re.compile(rb"(\d{1,2}):(\w{1,30})[;,](\d{1,12}):").match
+#: The end of a byte string and the length of what stands behind it.
+_END_OF_BYTES = re.compile(rb",\d{1,12}:").match
+#: As many bytes hold any of these.
 _OVERLAP = 48
+
+#: No record has more keys than this at its top level.
+MAX_KEYS: Final = 64
+
+#: As many records are followed to see whether they belong to a body.
+MAX_CHAIN: Final = 1000
 
 
 class Problem(NamedTuple):
@@ -59,10 +75,7 @@ class Problem(NamedTuple):
 
 def looks_native(beginning: bytes) -> bool:
     """Whether the first bytes of an input can be those of a flow file, whole or cut anywhere."""
-    found = _BEGINNING(beginning)
-    return found is not None and (
-        found.end() == len(beginning) or (b":" in found[0][:13] and found.end() > found[0].index(b":") + 1)
-    )
+    return _BEGINNING(beginning) is not None
 
 
 class FlowReader:
@@ -85,12 +98,14 @@ class FlowReader:
         self.flows_read = 0
         self._fo = fo
         self._report = report
-        self._buffer = prefix
+        self._buffer = bytearray(prefix)
         self._pos = 0
         #: The offset in the input of the first byte of the buffer.
         self._base = 0
         self._ended = False
         self._size = _regular_size(fo)
+        #: Where in the file the input begins: a shell may have read a part of stdin before us.
+        self._start = 0 if self._size is None else fo.tell() - len(prefix)
         # A pipe gives what is there; waiting for a full chunk would hold back flows that have arrived.
         self._read = fo.read if self._size is not None else getattr(fo, "read1", fo.read)
         self._migrator = Migrator()
@@ -110,7 +125,7 @@ class FlowReader:
                 self._problem(self.offset, self._broken_framing(bool(found), size))
                 self._resync(1)
                 continue
-            record = self._buffer[self._pos : self._pos + size]
+            record = self._peek(size)
             flow: Flow | None = httprecord.decode(record)
             if flow is None:
                 flow = self._decode(record)
@@ -128,23 +143,24 @@ class FlowReader:
             flow = Flow.from_state(self._migrator.migrate(tnetstring.loads(record)))
         except tnetstring.TnetstringError as error:
             self._problem(self.offset, f"{error.reason} at byte {self.offset + error.offset}")
-            self._resync(1)
         except NewerVersionError as error:
             if not self.flows_read:
                 raise FlowFileError(str(error), path=self.path, offset=self.offset) from None
             self._problem(self.offset, str(error))
-            self._pos += len(record)
         except state.StateError as error:
             self._problem(self.offset, str(error))
-            self._resync(len(record))
         else:
             return flow  # type: ignore[no-any-return]
+        if self._is_framed(self.offset + len(record)):
+            self._pos += len(record)
+        else:
+            self._resync(1)
         return None
 
     def _broken_framing(self, has_length: bool, size: int) -> str:
         if not has_length:
             return "no record begins here"
-        available = len(self._buffer) - self._pos if self._size is None else self._size - self.offset
+        available = len(self._buffer) - self._pos if self._size is None else self._left()
         return f"the record says it has {size} bytes, but only {available} are left"
 
     def _problem(self, offset: int, reason: str) -> None:
@@ -160,29 +176,47 @@ class FlowReader:
     def _fill(self, size: int) -> bool:
         """Have ``size`` bytes from the position on in the buffer; False when the input ends before."""
         missing = size - (len(self._buffer) - self._pos)
-        if missing <= 0:
-            return True
-        parts = [self._buffer[self._pos :]]
+        if missing > 0 and not self._ended:
+            del self._buffer[: self._pos]
+            self._base += self._pos
+            self._pos = 0
         while missing > 0 and not self._ended:
-            part = self._read(max(missing, CHUNK))
+            part = self._read(min(max(missing, CHUNK), MAX_CHUNK))
             if not part:
                 self._ended = True
-            parts.append(part)
+            self._buffer += part
             missing -= len(part)
-        self._base += self._pos
-        self._pos = 0
-        self._buffer = b"".join(parts)
         return missing <= 0
 
     def _has_whole(self, size: int) -> bool:
         """Have the whole record in the buffer, unless it is plain that the input is too short for it."""
         if len(self._buffer) - self._pos >= size:
             return True
-        if self._size is not None and size > self._size - self.offset:
-            return False
-        if self._size is None and size > MAX_RECORD_IN_PIPE:
-            return False
-        return self._fill(size)
+        if self._size is not None:
+            return size <= self._left(size) and self._fill(size)
+        return size <= MAX_RECORD_IN_PIPE and self._fill(size)
+
+    def _left(self, wanted: int = 0) -> int:
+        """How many bytes of a file are behind the position. Where that is not enough, the file may have grown."""
+        assert self._size is not None
+        if wanted > self._size - self._start - self.offset:
+            self._size = max(_regular_size(self._fo) or 0, self._size)
+        return self._size - self._start - self.offset
+
+    def _peek(self, size: int) -> bytes:
+        """The next bytes, which are in the buffer."""
+        with memoryview(self._buffer) as buffer:
+            return bytes(buffer[self._pos : self._pos + size])
+
+    def _peek_at(self, offset: int) -> bytes:
+        """The few bytes that stand at an offset, fewer at the end.
+
+        Of a pipe, only what has arrived: waiting for what may never come would hold back flows.
+        """
+        begin = offset - self._base
+        if self._size is None or begin + _OVERLAP <= len(self._buffer):
+            return bytes(self._buffer[begin : begin + _OVERLAP])
+        return os.pread(self._fo.fileno(), _OVERLAP, self._start + offset)
 
     # -- behind a damaged place ------------------------------------------------------------------------------------
 
@@ -200,56 +234,62 @@ class FlowReader:
                     return
                 continue
             self._pos = found.start()
-            if self._is_record(found.end(1) + 1 - self._pos + int(found[1]) + 1):
+            size = found.end(1) + 1 - self._pos + int(found[1]) + 1
+            if not self._is_record(size):
+                self._pos += 1
+                continue
+            embedded = self._embedded(self.offset + size)
+            if not embedded:
                 return
-            self._pos += 1
+            self._fill(embedded - self.offset)
+            self._pos = min(embedded - self._base, len(self._buffer))
 
     def _is_record(self, size: int) -> bool:
-        """Whether a record of ``size`` bytes is at the position:
-
-        its tag, what follows it, then its payload are looked at.
-        """
-        if self._size is not None:
-            end = self.offset + size
-            if end > self._size:
-                return False
-            behind = self._peek_at(end - 1, _OVERLAP + 1)
-        else:
-            if size > MAX_CANDIDATE_IN_PIPE:
+        """Whether a record of ``size`` bytes, length and tag included, is at the position."""
+        if self._size is None:
+            if size > MAX_CANDIDATE_IN_PIPE or not self._fill(size):
                 return False
             self._fill(size + _OVERLAP)
-            behind = self._buffer[self._pos + size - 1 : self._pos + size + _OVERLAP]
-        if behind[:1] not in (b"}", b",") or not (
-            len(behind) == 1 or _RECORD_HEAD.match(behind, 1) or _is_cut_head(behind)
-        ):
+        elif size > self._left(size):
             return False
-        if not self._fill(size):
+        end = self.offset + size
+        if not self._is_framed(end):
             return False
-        return _is_flow_record(self._buffer[self._pos : self._pos + size])
+        first = self.offset + self._peek(_OVERLAP).index(b":") + 1
+        return self._peek_at(first)[:1] == b"{" or self._has_flow_keys(first, end - 1)
 
-    def _peek_at(self, offset: int, size: int) -> bytes:
-        if offset + size <= self._base + len(self._buffer):
-            return self._buffer[offset - self._base : offset - self._base + size]
-        fd = self._fo.fileno()
-        return os.pread(fd, size, offset)
+    def _is_framed(self, end: int) -> bool:
+        """Whether the tag of a record stands in front of ``end``, and a record or the end of the input behind it."""
+        behind = self._peek_at(end - 1)
+        return behind[:1] in (b"}", b",") and (
+            len(behind) == 1 or _RECORD_HEAD.match(behind, 1) is not None or _is_cut_head(behind)
+        )
+
+    def _has_flow_keys(self, at: int, end: int) -> bool:
+        """Whether the bytes between two offsets are a dict, by its lengths, and its keys those of a flow."""
+        keys: set[bytes] = set()
+        while at < end and len(keys) < MAX_KEYS:
+            found = _PAIR(self._peek_at(at))
+            if found is None or int(found[1]) != len(found[2]):
+                return False
+            keys.add(found[2])
+            at += found.end() + int(found[3]) + 1
+        return at == end and b"version" in keys and (keys >= {b"type", b"id"} or b"request" in keys)
+
+    def _embedded(self, end: int) -> int:
+        """Where the body ends to which the record in front of ``end`` belongs; 0 for a record of this input itself."""
+        for _ in range(MAX_CHAIN):
+            behind = self._peek_at(end)
+            found = _RECORD_HEAD.match(behind)
+            if found is None:
+                return end if _END_OF_BYTES(behind) else 0
+            end += found.end(1) + 1 + int(found[1]) + 1
+        return 0
 
 
 def _is_cut_head(behind: bytes) -> bool:
     """Whether the few bytes up to the end of the input can be the beginning of one more record."""
     return len(behind) < _OVERLAP and re.fullmatch(rb"\d{1,12}(?::(?:\d{1,2}(?::\w*)?)?)?", behind[1:]) is not None
-
-
-def _is_flow_record(record: bytes) -> bool:
-    try:
-        value = tnetstring.loads(record)
-    except ValueError:
-        return False
-    if isinstance(value, bytes):
-        return value.startswith(b"{")
-    if not isinstance(value, dict):
-        return False
-    keys = {key.decode("latin-1") if isinstance(key, bytes) else key for key in value}
-    return "version" in keys and (keys >= {"type", "id"} or "request" in keys)
 
 
 def _regular_size(fo: BinaryIO) -> int | None:
@@ -304,7 +344,9 @@ class FlowWriter:
 
     def add(self, flow: Flow) -> None:
         """Write one flow and flush. Raises FlowFileError when it cannot be stored, OSError when writing fails."""
-        self.fo.write(encode_flow(flow, self._warn))
+        rest = memoryview(encode_flow(flow, self._warn))
+        while rest:  # unbuffered files may take less than all at once
+            rest = rest[self.fo.write(rest) :]
         self.fo.flush()
 
 
@@ -323,7 +365,9 @@ class FlowFile:
         self._fd: int | None = None
         self._checked_at = -1
         self._regular = False
-        self.path = self._pattern
+        #: Names that this run has written to.
+        self._written: set[str] = set()
+        self.path = expand_path(self._pattern)
 
     def open(self) -> None:
         """Open (or make) the file for the current time. Raises OSError."""
@@ -348,7 +392,7 @@ class FlowFile:
             while rest:
                 n = os.write(self._fd, rest)
                 rest, written = rest[n:], written + n
-        except OSError:
+        except BaseException:
             if self._regular:
                 os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
             raise
@@ -366,10 +410,11 @@ class FlowFile:
         folder = os.path.dirname(path)
         if folder:
             os.makedirs(folder, exist_ok=True)
-        # A file that rotation comes back to (the name holds a weekday, say) is only truncated when the run starts.
-        keep = self._append or (self.path == path and self._checked_at > 0)
+        # Rotation may come back to a name (a weekday, or an hour when the clock is set back): those flows are kept.
+        keep = self._append or path in self._written
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if keep else os.O_TRUNC), 0o600)
         self._regular = stat.S_ISREG(os.fstat(self._fd).st_mode)
+        self._written.add(path)
         self.path = path
 
     def close(self) -> None:

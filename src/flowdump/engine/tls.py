@@ -1,0 +1,220 @@
+"""TLS as a codec: bytes in, bytes out, over two ``ssl.MemoryBIO``.
+
+The codec does no I/O and knows no loop. Whoever owns the socket (``stream.py``) does, whenever bytes arrive::
+
+    codec.receive(data)         ciphertext of the peer
+    codec.handshake()           until it says True; or, afterwards,
+    codec.read()                whatever plaintext that made, maybe none
+    codec.outgoing()            to be sent: always look here after any of these calls, after a failure too (alerts)
+
+Reading never fails for want of data: it gives what is there. Writing never waits: memory buffers have no limit, so
+TLS can be put inside TLS by feeding the ``outgoing`` bytes of one codec to ``write`` of another.
+
+*Ends.* ``eof`` turns True when the peer said goodbye (close_notify), or when ``receive_eof`` told that its connection
+ended without; ``truncated`` tells the two apart, since a body that lasts until the end of the connection may have been
+cut by a stranger in the second case. ``unwrap`` says our own goodbye; the peer may still send (RFC 8446 section 6.1).
+
+*Sessions.* A TLS 1.3 server sends tickets after the handshake, so the client's side learns of them while reading. The
+codec calls ``on_session`` once with the first session that can be resumed, or with None when a handshake that was
+meant to resume one failed. In a resumed handshake no certificates are sent; those of the first one are kept with the
+session.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from flowdump.certs import Cert
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: RFC 8446 section 5.1: one record holds no more, and one SSL_read gives no more than a record.
+RECORD: Final = 16 * 1024
+
+
+class Session(NamedTuple):
+    """What a client needs to resume a session, and who the server was."""
+
+    ticket: ssl.SSLSession
+    certificates: tuple[Cert, ...]
+
+
+class TlsCodec:
+    """One end of a TLS connection.
+
+    ``server_hostname`` is the name or address a client asks for and checks. Raises ValueError when it cannot be one.
+    """
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        server_side: bool,
+        server_hostname: str | None = None,
+        session: Session | None = None,
+        on_session: Callable[[Session | None], None] | None = None,
+    ) -> None:
+        self.established = False
+        self.eof = False
+        self.truncated = False
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        ticket = session.ticket if session else None
+        self._object = context.wrap_bio(self._incoming, self._outgoing, server_side, server_hostname, ticket)
+        self._session = session
+        self._on_session = None if server_side else on_session
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes | bytearray | memoryview) -> None:
+        """Take ciphertext from the peer."""
+        self._incoming.write(data)
+
+    def receive_eof(self) -> None:
+        """The peer's connection ended. Without a goodbye before, ``read`` finds out and sets ``truncated``."""
+        self._incoming.write_eof()
+
+    def read(self) -> bytes:
+        """All the plaintext there is, b"" when there is none.
+
+        Raises ssl.SSLError when the peer breaks the protocol or sends an alert; ``tls_failures`` has the words for it.
+        """
+        pieces = []
+        while self._incoming.pending or self._incoming.eof:
+            piece = self._read_record()
+            if not piece:
+                break
+            pieces.append(piece)
+        if self._on_session is not None:
+            self._offer_session()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _read_record(self) -> bytes:
+        try:
+            piece = self._object.read(RECORD)
+        except ssl.SSLWantReadError:
+            return b""
+        except ssl.SSLZeroReturnError:  # the peer's goodbye after ours
+            self.eof = True
+            return b""
+        except ssl.SSLEOFError:
+            self.eof = self.truncated = True
+            return b""
+        if not piece:
+            self.eof = True
+        return piece
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def write(self, plain: bytes | bytearray | memoryview) -> None:
+        """Encrypt ``plain``. Only after the handshake and before ``unwrap``; raises ssl.SSLError otherwise."""
+        written = self._object.write(plain) if plain else 0
+        if written < len(plain):
+            rest = memoryview(plain)[written:]
+            while rest:
+                rest = rest[self._object.write(rest) :]
+
+    def outgoing(self) -> bytes:
+        """The ciphertext that has to be sent to the peer now."""
+        return self._outgoing.read() if self._outgoing.pending else b""
+
+    # -- beginning and end ---------------------------------------------------------------------------------------
+
+    def handshake(self) -> bool:
+        """Go on with the handshake; True when it is done, False when it waits for the peer.
+
+        Raises ssl.SSLError when it fails; the alert that tells the peer is in ``outgoing`` then.
+        """
+        if self.established:
+            return True
+        try:
+            self._object.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError:
+            if self._session is not None and self._on_session is not None:
+                self._on_session(None)
+            raise
+        self.established = True
+        if self._on_session is not None:
+            self._offer_session()
+        return True
+
+    def unwrap(self) -> None:
+        """Say goodbye (close_notify). The peer's answer, if it gives one, comes in through ``read`` as before."""
+        if not self.established:
+            return
+        try:
+            self._object.unwrap()
+        except ssl.SSLWantReadError:
+            return  # the usual case: ours is sent, the peer's has not come
+        except ssl.SSLError:
+            self.eof = True  # the connection failed before; nothing more can be said on it
+
+    def _offer_session(self) -> None:
+        """Hand over a session that can be resumed, once there is one."""
+        ticket = self._object.session
+        if ticket is None or not (ticket.has_ticket or (ticket.id and self.version != "TLSv1.3")):
+            return
+        assert self._on_session is not None
+        self._on_session(Session(ticket, self.certificates))
+        self._on_session = None
+
+    # -- facts ---------------------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> str | None:
+        """``"TLSv1.3"``; None before the handshake."""
+        return self._object.version()
+
+    @property
+    def cipher(self) -> str | None:
+        """``"TLS_AES_256_GCM_SHA384"``; None before the handshake."""
+        cipher = self._object.cipher()
+        return cipher[0] if cipher else None
+
+    @property
+    def alpn(self) -> bytes | None:
+        """The protocol both ends agreed on, None when there is none."""
+        protocol = self._object.selected_alpn_protocol()
+        return None if protocol is None else protocol.encode("latin-1")
+
+    @property
+    def resumed(self) -> bool:
+        """Whether a former session went on instead of a full handshake."""
+        return bool(self._object.session_reused)
+
+    @property
+    def certificates(self) -> tuple[Cert, ...]:
+        """What the peer presented, its own certificate first; empty when it presented none."""
+        if self._session is not None and self.resumed:
+            return self._session.certificates
+        return tuple(Cert.from_pem(ssl.DER_cert_to_PEM_cert(der).encode()) for der in _chain(self._object))
+
+    def __repr__(self) -> str:
+        state = "closed" if self.eof else "established" if self.established else "in handshake"
+        facts = (
+            [state, self.version, self.cipher, (self.alpn or b"").decode("latin-1")] if self.established else [state]
+        )
+        return f"TlsCodec({', '.join(filter(None, facts))})"
+
+
+def _chain(tls: ssl.SSLObject) -> list[bytes]:
+    """The certificates that the peer sent, as DER.
+
+    Public from Python 3.13 on; before, the object underneath has the same method (3.10 on), giving objects of its own.
+    """
+    public = getattr(tls, "get_unverified_chain", None)
+    if public is not None:
+        return list(public() or ())
+    private: Any = getattr(getattr(tls, "_sslobj", None), "get_unverified_chain", None)
+    if private is not None:
+        return [_der(certificate) for certificate in private() or ()]
+    leaf = tls.getpeercert(binary_form=True)
+    return [leaf] if leaf else []
+
+
+def _der(certificate: Any) -> bytes:
+    """``_ssl.Certificate`` as DER; 2 is ``_ssl.ENCODING_DER``."""
+    return bytes(certificate.public_bytes(2))

@@ -13,13 +13,19 @@ if TYPE_CHECKING:
     import datetime
 
     from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 
 class Cert:
     """An X.509 certificate (RFC 5280)."""
 
-    def __init__(self, pem: bytes) -> None:
-        self._pem = pem
+    def __init__(self, certificate: bytes | x509.Certificate) -> None:
+        """From PEM, or from a certificate of the ``cryptography`` package."""
+        if not isinstance(certificate, bytes):
+            from cryptography.hazmat.primitives.serialization import Encoding
+
+            certificate = certificate.public_bytes(Encoding.PEM)
+        self._pem = certificate
 
     @classmethod
     def from_pem(cls, pem: bytes) -> Cert:
@@ -35,14 +41,16 @@ class Cert:
     def from_der(cls, der: bytes) -> Cert:
         """From DER. Raises ValueError when it is not a certificate."""
         from cryptography import x509
-        from cryptography.hazmat.primitives.serialization import Encoding
 
-        return cls(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM))
+        return cls(x509.load_der_x509_certificate(der))
 
     def to_pem(self) -> bytes:
         return self._pem
 
     get_state = to_pem
+
+    def copy(self) -> Cert:
+        return Cert(self._pem)
 
     def to_cryptography(self) -> x509.Certificate:
         """The certificate as the ``cryptography`` package sees it. Raises ValueError when the PEM is damaged."""
@@ -88,14 +96,15 @@ class Cert:
 
     @property
     def altnames(self) -> list[str]:
-        """DNS names and IP addresses of the subjectAltName extension, as text."""
+        """The names in the subjectAltName extension (DNS, IP, mail and URI) as text, in their order."""
         from cryptography import x509
 
         try:
             names = self._x509.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         except (x509.ExtensionNotFound, ValueError):
             return []
-        return [str(name.value) for name in names if isinstance(name, x509.DNSName | x509.IPAddress)]
+        plain = x509.DNSName | x509.IPAddress | x509.RFC822Name | x509.UniformResourceIdentifier
+        return [str(name.value) for name in names if isinstance(name, plain)]
 
     # -- validity and keys ---------------------------------------------------------------------------------------
 
@@ -124,6 +133,22 @@ class Cert:
             return self._x509.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
         except x509.ExtensionNotFound:
             return False
+
+    def public_key(self) -> CertificatePublicKeyTypes:
+        """The public key as the ``cryptography`` package sees it."""
+        return self._x509.public_key()
+
+    @property
+    def crl_distribution_points(self) -> list[str]:
+        """The URLs of revocation lists (RFC 5280 section 4.2.1.13)."""
+        from cryptography import x509
+
+        try:
+            points = self._x509.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+        except x509.ExtensionNotFound:
+            return []
+        names = [name for point in points for name in point.full_name or ()]
+        return [name.value for name in names if isinstance(name, x509.UniformResourceIdentifier)]
 
     @property
     def keyinfo(self) -> tuple[str, int]:

@@ -6,9 +6,11 @@ Plain facts: addresses, TLS parameters, certificates and times (Unix seconds, fl
 from __future__ import annotations
 
 import os
+import time
 import warnings
+from collections.abc import Callable
 from enum import Flag
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from flowdump.certs import Cert
 
@@ -36,8 +38,27 @@ class ConnectionState(Flag):
     OPEN = CAN_READ | CAN_WRITE
 
 
+def _address(value: Any) -> Any:
+    return None if value is None else tuple(value)
+
+
+def _certificate(pem: bytes | None) -> Cert | None:
+    return None if pem is None else Cert.from_pem(pem)
+
+
+def _certificates(pems: list[bytes]) -> list[Cert]:
+    return [Cert.from_pem(pem) for pem in pems]
+
+
+def _via(value: Any) -> Any:
+    return None if value is None else (value[0], tuple(value[1]))
+
+
 class Connection:
-    """What both ends have in common. Every attribute may be set by a script."""
+    """What both ends have in common. Every attribute may be set by a script.
+
+    Connections are equal when their ids are: flows of one connection that were read from a file have a copy each.
+    """
 
     #: state key -> default, in the order of a state dict; the keys of the one side only come behind.
     COMMON: ClassVar[dict[str, Any]] = {
@@ -59,6 +80,14 @@ class Connection:
         "timestamp_tls_setup": None,
     }
     EXTRA: ClassVar[dict[str, Any]] = {}
+    #: What becomes of values of a state dict that are no plain ones here.
+    FROM_STATE: ClassVar[dict[str, Callable[[Any], Any]]] = {
+        "peername": _address,
+        "sockname": _address,
+        "certificate_list": _certificates,
+        "alpn_offers": list,
+        "cipher_list": list,
+    }
 
     peername: Address | None
     sockname: Address | None
@@ -80,6 +109,10 @@ class Connection:
     state: ConnectionState = ConnectionState.CLOSED
 
     def __init__(self, **facts: Any) -> None:
+        """Facts by name; what is not given is unknown. Raises TypeError for a name that is no fact."""
+        unknown = facts.keys() - self.COMMON.keys() - self.EXTRA.keys() - {"state"}
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
         for key, default in (*self.COMMON.items(), *self.EXTRA.items()):
             setattr(self, key, list(default) if default == () else default)
         self.id = new_id()
@@ -103,26 +136,29 @@ class Connection:
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Take over every fact of a state dict; keys it does not have stay as they are."""
-        for key, value in state.items():
-            setattr(self, key, value)
-        for key in ("peername", "sockname"):
-            value = getattr(self, key)
-            setattr(self, key, tuple(value) if value is not None else None)
-        self.certificate_list = [Cert.from_pem(pem) for pem in state.get("certificate_list", ())]
-        self.alpn_offers = list(self.alpn_offers)
-        self.cipher_list = list(self.cipher_list)
+        facts = self.__dict__
+        facts.update(state)
+        for key, convert in self.FROM_STATE.items():
+            if key in state:
+                facts[key] = convert(state[key])
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Any:
+    def from_state(cls, state: dict[str, Any]) -> Self:
         connection = cls.__new__(cls)
         connection.set_state(state)
         return connection
 
-    def copy(self) -> Any:
+    def copy(self) -> Self:
         """An independent connection with the same facts and a new id."""
         new = self.from_state(self.get_state())
         new.id = new_id()
         return new
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Connection) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
 
     def _facts(self) -> str:
         facts = [f"state={self.state.name.lower()}" if self.state.name else ""]
@@ -137,6 +173,7 @@ class Client(Connection):
     """The connection from a client to the proxy."""
 
     EXTRA: ClassVar[dict[str, Any]] = {"mitmcert": None, "proxy_mode": "regular"}
+    FROM_STATE: ClassVar[dict[str, Callable[[Any], Any]]] = Connection.FROM_STATE | {"mitmcert": _certificate}
 
     peername: Address
     sockname: Address
@@ -145,8 +182,7 @@ class Client(Connection):
     proxy_mode: str
 
     def __init__(self, **facts: Any) -> None:
-        self.peername = self.sockname = ("", 0)
-        super().__init__(**({"peername": ("", 0), "sockname": ("", 0), "timestamp_start": 0.0} | facts))
+        super().__init__(**({"peername": ("", 0), "sockname": ("", 0), "timestamp_start": time.time()} | facts))
 
     @property
     def address(self) -> Address:  # type: ignore[override]
@@ -158,11 +194,6 @@ class Client(Connection):
         state = super().get_state()
         state["mitmcert"] = self.mitmcert.to_pem() if self.mitmcert else None
         return state
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        super().set_state(state)
-        mitmcert = state.get("mitmcert")
-        self.mitmcert = Cert.from_pem(mitmcert) if mitmcert is not None else None
 
     def __repr__(self) -> str:
         return f"Client({hostport(self.peername)}, {self._facts()})"
@@ -176,15 +207,10 @@ class Server(Connection):
     """
 
     EXTRA: ClassVar[dict[str, Any]] = {"address": None, "timestamp_tcp_setup": None, "via": None}
+    FROM_STATE: ClassVar[dict[str, Callable[[Any], Any]]] = Connection.FROM_STATE | {"address": _address, "via": _via}
 
     timestamp_tcp_setup: float | None
     via: tuple[str, tuple[str, int]] | None
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        super().set_state(state)
-        address, via = state.get("address"), state.get("via")
-        self.address = tuple(address) if address is not None else None
-        self.via = (via[0], tuple(via[1])) if via is not None else None
 
     def __repr__(self) -> str:
         where = hostport(self.address) if self.address else "<no address>"

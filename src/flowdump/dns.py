@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from flowdump import urls
 from flowdump.flow import Flow
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
 
 #: Names of the record types people meet; others are shown as TYPE123 (RFC 3597).
 TYPES = {
@@ -92,8 +96,11 @@ class _Part:
         return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Any:
+    def from_state(cls, state: dict[str, Any]) -> Self:
         return cls(**state)
+
+    def copy(self) -> Self:
+        return self.from_state(self.get_state())
 
 
 @dataclass
@@ -112,6 +119,8 @@ class Question(_Part):
 class ResourceRecord(_Part):
     """An answer. ``data`` is the RDATA with name compression undone, ``ttl`` seconds."""
 
+    DEFAULT_TTL: ClassVar[int] = 60
+
     name: str
     type: int
     class_: int
@@ -128,6 +137,73 @@ class ResourceRecord(_Part):
         except (ValueError, IndexError):
             return self.data.hex()
 
+    # -- making the usual ones -----------------------------------------------------------------------------------
+
+    @classmethod
+    def A(cls, name: str, ip: IPv4Address, *, ttl: int = DEFAULT_TTL) -> ResourceRecord:
+        return cls(name, 1, 1, ttl, ip.packed)
+
+    @classmethod
+    def AAAA(cls, name: str, ip: IPv6Address, *, ttl: int = DEFAULT_TTL) -> ResourceRecord:
+        return cls(name, 28, 1, ttl, ip.packed)
+
+    @classmethod
+    def CNAME(cls, alias: str, canonical: str, *, ttl: int = DEFAULT_TTL) -> ResourceRecord:
+        return cls(alias, 5, 1, ttl, pack_name(canonical))
+
+    @classmethod
+    def PTR(cls, inaddr: str, ptr: str, *, ttl: int = DEFAULT_TTL) -> ResourceRecord:
+        return cls(inaddr, 12, 1, ttl, pack_name(ptr))
+
+    @classmethod
+    def TXT(cls, name: str, text: str, *, ttl: int = DEFAULT_TTL) -> ResourceRecord:
+        return cls(name, 16, 1, ttl, _pack_text(text))
+
+    # -- the data, by type ---------------------------------------------------------------------------------------
+
+    @property
+    def ipv4_address(self) -> IPv4Address:
+        """Of an A record. Raises ValueError when the data is no address."""
+        from ipaddress import IPv4Address
+
+        return IPv4Address(self.data)
+
+    @ipv4_address.setter
+    def ipv4_address(self, ip: IPv4Address) -> None:
+        self.data = ip.packed
+
+    @property
+    def ipv6_address(self) -> IPv6Address:
+        """Of an AAAA record. Raises ValueError when the data is no address."""
+        from ipaddress import IPv6Address
+
+        return IPv6Address(self.data)
+
+    @ipv6_address.setter
+    def ipv6_address(self, ip: IPv6Address) -> None:
+        self.data = ip.packed
+
+    @property
+    def domain_name(self) -> str:
+        """Of a CNAME, NS, PTR or DNAME record. Raises ValueError when the data is no name."""
+        try:
+            return _name(self.data)
+        except IndexError:
+            raise ValueError(f"{self.data!r} is not a domain name") from None
+
+    @domain_name.setter
+    def domain_name(self, name: str) -> None:
+        self.data = pack_name(name)
+
+    @property
+    def text(self) -> str:
+        """Of a TXT record: its strings (RFC 1035 section 3.3.14), joined."""
+        return b"".join(_strings(self.data)).decode("utf-8", "surrogateescape")
+
+    @text.setter
+    def text(self, text: str) -> None:
+        self.data = _pack_text(text)
+
 
 def _address(data: bytes) -> str:
     import ipaddress
@@ -140,25 +216,49 @@ def _name(data: bytes) -> str:
     while data[i]:
         labels.append(data[i + 1 : i + 1 + data[i]].decode("ascii", "backslashreplace"))
         i += 1 + data[i]
-    return ".".join(labels) or "."
+    return ".".join(labels)
+
+
+def _shown_name(data: bytes) -> str:
+    return _name(data) or "."
+
+
+def pack_name(name: str) -> bytes:
+    """The wire form of a domain name (RFC 1035 section 3.1), in IDNA form where it is not ASCII. Raises ValueError."""
+    labels = urls.host_to_ascii(name).split(b".") if name.strip(".") else []
+    if labels and not labels[-1]:
+        labels.pop()
+    if not all(0 < len(label) < 64 for label in labels):
+        raise ValueError(f"{name!r} is not a domain name")
+    return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+
+
+def _strings(data: bytes) -> list[bytes]:
+    strings, i = [], 0
+    while i < len(data):
+        strings.append(data[i + 1 : i + 1 + data[i]])
+        i += 1 + data[i]
+    return strings
+
+
+def _pack_text(text: str) -> bytes:
+    raw = text.encode("utf-8", "surrogateescape")
+    pieces = [raw[i : i + 255] for i in range(0, len(raw), 255)] or [b""]
+    return b"".join(bytes([len(piece)]) + piece for piece in pieces)
 
 
 def _texts(data: bytes) -> str:
-    texts, i = [], 0
-    while i < len(data):
-        texts.append('"' + data[i + 1 : i + 1 + data[i]].decode("utf-8", "backslashreplace") + '"')
-        i += 1 + data[i]
-    return " ".join(texts)
+    return " ".join('"' + piece.decode("utf-8", "backslashreplace") + '"' for piece in _strings(data))
 
 
 _RDATA = {
     1: _address,
     28: _address,
-    2: _name,
-    5: _name,
-    12: _name,
-    39: _name,
-    15: lambda data: f"{int.from_bytes(data[:2], 'big')} {_name(data[2:])}",
+    2: _shown_name,
+    5: _shown_name,
+    12: _shown_name,
+    39: _shown_name,
+    15: lambda data: f"{int.from_bytes(data[:2], 'big')} {_shown_name(data[2:])}",
     16: _texts,
 }
 
@@ -191,7 +291,6 @@ class DNSMessage(_Part):
         state = super().get_state()
         for key in ("questions", "answers", "authorities", "additionals"):
             state[key] = [part.get_state() for part in state[key]]
-        # timestamp comes first in the class and in a state dict alike
         return state
 
     @classmethod
@@ -202,31 +301,36 @@ class DNSMessage(_Part):
             setattr(message, key, [ResourceRecord.from_state(rr) for rr in state[key]])
         return message
 
-    def copy(self) -> DNSMessage:
-        return self.from_state(self.get_state())
+    @property
+    def size(self) -> int:
+        """How many bytes of record data the message has."""
+        return sum(len(record.data) for record in (*self.answers, *self.authorities, *self.additionals))
 
     def succeed(self, answers: list[ResourceRecord]) -> DNSMessage:
-        """An answer to this query. Raises ValueError when it is not a query."""
+        """An answer to this query."""
         return self._answer(0, answers)
 
     def fail(self, response_code: int) -> DNSMessage:
-        """A refusal of this query with a response code such as 3 (NXDOMAIN).
-
-        Raises ValueError for 0 or when it is not a query.
-        """
+        """A refusal of this query with a response code such as 3 (NXDOMAIN). Raises ValueError for 0, which is none."""
         if response_code == 0:
             raise ValueError("response code 0 means success")
         return self._answer(response_code, [])
 
     def _answer(self, response_code: int, answers: list[ResourceRecord]) -> DNSMessage:
-        if not self.query:
-            raise ValueError("only a query can be answered")
-        answer = self.copy()
-        answer.timestamp = time.time()
-        answer.query = answer.authoritative_answer = answer.truncation = False
-        answer.recursion_available = self.recursion_desired
-        answer.reserved, answer.response_code, answer.answers = 0, response_code, answers
-        return answer
+        return DNSMessage(
+            timestamp=time.time(),
+            id=self.id,
+            query=False,
+            op_code=self.op_code,
+            authoritative_answer=False,
+            truncation=False,
+            recursion_desired=self.recursion_desired,
+            recursion_available=response_code == 0,
+            reserved=0,
+            response_code=response_code,
+            questions=[question.copy() for question in self.questions],
+            answers=answers,
+        )
 
     def __str__(self) -> str:
         return "\n".join(str(part) for part in (*self.questions, *self.answers, *self.authorities, *self.additionals))

@@ -37,6 +37,9 @@ class Error:
     def from_state(cls, state: dict[str, Any]) -> Error:
         return cls(state["msg"], state["timestamp"])
 
+    def copy(self) -> Error:
+        return Error(self.msg, self.timestamp)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Error) and self.get_state() == other.get_state()
 
@@ -53,8 +56,8 @@ class Flow:
 
     ``id`` is a UUID as text. ``error`` may stand beside a response. ``is_replay`` is None, ``"request"`` (sent again by
     client replay) or ``"response"`` (answered by server replay). ``marked`` is a marker such as ``":default:"``, or
-    ``""``. ``metadata`` is free for scripts; what can be saved of it goes into the flow file. ``live`` is None for a
-    flow that came from a file.
+    ``""``. ``metadata`` is free for scripts; what can be saved of it goes into the flow file. ``live`` is False for a
+    flow that came from a file, else what relays it.
     """
 
     type: ClassVar[str]
@@ -68,10 +71,10 @@ class Flow:
     is_replay: str | None = None
     marked: str = ""
     comment: str = ""
-    live: Any = None
+    live: Any = False
     _backup: dict[str, Any] | None = None
 
-    def __init__(self, client_conn: Client, server_conn: Server, live: Any = None) -> None:
+    def __init__(self, client_conn: Client, server_conn: Server, live: Any = False) -> None:
         self.id = new_id()
         self.client_conn = client_conn
         self.server_conn = server_conn
@@ -96,20 +99,10 @@ class Flow:
             "metadata": dict(self.metadata),
             "comment": self.comment,
             "timestamp_created": self.timestamp_created,
-            "backup": self._backup if self._backup != self._bare_state() else None,
+            "backup": self._backup if self.modified() else None,
         }
         state.update(self._parts_state())
         return state
-
-    def _bare_state(self) -> dict[str, Any] | None:
-        """The state without its backup, to see whether the flow differs from it; None where there is no backup."""
-        if self._backup is None:
-            return None
-        backup, self._backup = self._backup, None
-        try:
-            return self.get_state()
-        finally:
-            self._backup = backup
 
     def _parts_state(self) -> dict[str, Any]:
         raise TypeError(f"{type(self).__name__} has no state")
@@ -148,12 +141,12 @@ class Flow:
         return flow
 
     def copy(self) -> Any:
-        """An independent flow with the same content, a new id, and not live."""
-        state = self.get_state()
-        state["backup"] = None
-        new = self.from_state(state)
+        """An independent flow with the same content and backup, a new id, and not live."""
+        new = self.from_state(self.get_state())
         new.id = new_id()
-        new.metadata = dict(self.metadata)
+        new.metadata = _deep(self.metadata)
+        if new._backup is not None:
+            new._backup = new._backup | {"id": new.id, "metadata": _deep(new._backup["metadata"])}
         return new
 
     # -- undo ----------------------------------------------------------------------------------------------------
@@ -162,7 +155,9 @@ class Flow:
         """Remember the flow as it is now, for ``revert()``; an earlier backup stays unless ``force``."""
         if force or self._backup is None:
             self._backup = None
-            self._backup = self.get_state()
+            state = self.get_state()
+            state["metadata"] = _deep(self.metadata)
+            self._backup = state
 
     def revert(self) -> None:
         """Go back to the backup, if there is one."""
@@ -172,7 +167,16 @@ class Flow:
 
     def modified(self) -> bool:
         """Whether the flow differs from its backup."""
-        return self._backup is not None and self._backup != self._bare_state()
+        backup = self._backup
+        if backup is None:
+            return False
+        self._backup = None
+        try:
+            now = self.get_state()
+        finally:
+            self._backup = backup
+        # A backup out of a file has lists where we make tuples: it is not judged before it went through our hands.
+        return backup != now and self.from_state(backup).get_state() != now
 
     # -- control -------------------------------------------------------------------------------------------------
 
@@ -187,21 +191,20 @@ class Flow:
             raise ControlException("Flow is not killable.")
         self.error = Error(Error.KILLED_MESSAGE)
         self.intercepted = False
-        self.live.kill(self)
+        live, self.live = self.live, False
+        _tell(live, "kill", self)
 
     def intercept(self) -> None:
         """Hold the flow until ``resume()``. A flow from a file is only marked as intercepted: nothing waits for it."""
         if not self.intercepted:
             self.intercepted = True
-            if self.live:
-                self.live.intercept(self)
+            _tell(self.live, "intercept", self)
 
     def resume(self) -> None:
         """Let an intercepted flow go on."""
         if self.intercepted:
             self.intercepted = False
-            if self.live:
-                self.live.resume(self)
+            _tell(self.live, "resume", self)
 
     @property
     def timestamp_start(self) -> float | None:
@@ -210,6 +213,28 @@ class Flow:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}>"
+
+
+def _tell(live: Any, what: str, flow: Flow) -> None:
+    """Pass a wish on to what relays the flow; people who test their scripts set ``live`` to a mere True."""
+    act = getattr(live, what, None)
+    if act is not None:
+        act(flow)
+
+
+def _deep(metadata: dict[str, Any]) -> dict[str, Any]:
+    """A copy that shares nothing with the original but what cannot be copied (locks, sockets, loggers)."""
+    if not metadata:
+        return {}
+    from copy import deepcopy
+
+    copied = {}
+    for key, value in metadata.items():
+        try:
+            copied[key] = deepcopy(value)
+        except Exception:  # whatever a class of a script does when it is copied
+            copied[key] = value
+    return copied
 
 
 _CLASSES = {

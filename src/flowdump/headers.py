@@ -10,8 +10,13 @@ from typing import Any
 from flowdump.multidict import BaseMultiDict, MultiDict
 
 
-def _to_bytes(value: str | bytes) -> bytes:
-    return value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
+def to_bytes(value: str | bytes) -> bytes:
+    """``str`` as UTF-8 (surrogateescape), bytes as they are. Raises TypeError for anything else."""
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):
+        raise TypeError(f"str or bytes are expected, not {type(value).__name__}")
+    return value.encode("utf-8", "surrogateescape")
 
 
 def _to_str(value: bytes) -> str:
@@ -21,7 +26,7 @@ def _to_str(value: bytes) -> str:
 @lru_cache(maxsize=1024)
 def _folded(key: str | bytes) -> bytes:
     """The form in which names are compared."""
-    return _to_bytes(key).lower()
+    return to_bytes(key).lower()
 
 
 class Headers(MultiDict[Any, Any]):
@@ -32,7 +37,7 @@ class Headers(MultiDict[Any, Any]):
     repeated fields with ``", "`` (section 5.3); ``h.get_all()`` gives them one by one.
 
     ``Headers([(b"Host", b"a")], content_type="text/html")``: keyword names have their underscores turned to dashes.
-    Raises TypeError when a field is not a pair of bytes.
+    Raises TypeError when a field is not made of bytes, ValueError when it is not a pair.
     """
 
     # The index of the fields by folded name, and the fields it was made of: a message is asked for several headers.
@@ -41,12 +46,12 @@ class Headers(MultiDict[Any, Any]):
     _indexed: tuple[tuple[bytes, bytes], ...]
 
     def __init__(self, fields: Iterable[tuple[bytes, bytes]] = (), **headers: str | bytes) -> None:
-        self.fields = tuple(fields)
-        for pair in self.fields:
-            if len(pair) != 2 or not isinstance(pair[0], bytes) or not isinstance(pair[1], bytes):
-                raise TypeError("Header fields must be bytes.")
-        for name, value in headers.items():
-            self[name.replace("_", "-")] = value
+        self.fields = tuple([(name, value) for name, value in fields])
+        for name, value in self.fields:
+            if not (isinstance(name, bytes) and isinstance(value, bytes)):
+                raise TypeError(f"header fields are pairs of bytes, not {(name, value)!r}")
+        for key, text in headers.items():
+            self[key.replace("_", "-")] = text
 
     @staticmethod
     def _fold_key(key: Any) -> Any:
@@ -62,10 +67,9 @@ class Headers(MultiDict[Any, Any]):
                 return self._index
         except AttributeError:
             pass  # never asked before
-        index: dict[bytes, bytes] = {}
-        for name, value in fields:
-            folded = name.lower()
-            index[folded] = value if folded not in index else b"%b, %b" % (index[folded], value)
+        index = {name.lower(): value for name, value in fields}
+        if len(index) != len(fields):
+            index = _joined(fields)
         self._index, self._indexed = index, fields
         return index
 
@@ -107,42 +111,53 @@ class Headers(MultiDict[Any, Any]):
     # -- changing ------------------------------------------------------------------------------------------------
 
     def __setitem__(self, key: str | bytes, value: str | bytes) -> None:
-        wanted, raw = _folded(key), _to_bytes(value)
-        places = [i for i, pair in enumerate(self.fields) if pair[0].lower() == wanted]
-        if len(places) != 1:
+        """One field of this name with this value; the index is kept up to date, as scripts set more than one."""
+        folded, raw, fields, index = _folded(key), to_bytes(value), self.fields, self._by_name()
+        if folded not in index:
+            self.fields = (*fields, (to_bytes(key), raw))
+        elif len(index) != len(fields):
             self.set_all(key, [raw])
-        elif self.fields[places[0]][1] != raw:
-            fields = list(self.fields)
-            fields[places[0]] = (fields[places[0]][0], raw)
-            self.fields = tuple(fields)
+            return
+        elif index[folded] == raw:
+            return
+        else:
+            at = [name.lower() for name, _ in fields].index(folded)
+            self.fields = (*fields[:at], (fields[at][0], raw), *fields[at + 1 :])
+        index[folded] = raw
+        self._indexed = self.fields
 
     def set_all(self, key: str | bytes, values: Iterable[str | bytes]) -> None:
-        super().set_all(_to_bytes(key), [_to_bytes(v) for v in values])
+        super().set_all(to_bytes(key), [to_bytes(v) for v in values])
 
     def insert(self, index: int, key: str | bytes, value: str | bytes) -> None:
-        super().insert(index, _to_bytes(key), _to_bytes(value))
+        super().insert(index, to_bytes(key), to_bytes(value))
 
     def replace(self, pattern: str | bytes, repl: str | bytes, count: int = 0, flags: int = 0) -> int:
         """Replace a regular expression in every ``name: value`` line; gives the number of replacements.
 
-        A line that is left without a ``": "`` is dropped.
+        ``count`` limits them, 0 means all. A line that is left without a ``": "`` is dropped.
         """
-        regex = re.compile(_to_bytes(pattern), flags)
-        replacement = _to_bytes(repl)
-        if not any(regex.search(b"%b: %b" % pair) for pair in self.fields):
-            return 0
-        replaced = 0
-        fields = []
+        regex, replacement, fields, replaced = re.compile(to_bytes(pattern), flags), to_bytes(repl), [], 0
         for pair in self.fields:
-            line, n = regex.subn(replacement, b"%b: %b" % pair, count=max(count - replaced, 0) if count else 0)
             if count and replaced >= count:
-                line, n = b"%b: %b" % pair, 0
+                fields.append(pair)
+                continue
+            line, n = regex.subn(replacement, b"%b: %b" % pair, count=count - replaced if count else 0)
             replaced += n
-            name, colon, value = line.partition(b": ")
+            name, colon, value = line.partition(b": ") if n else (pair[0], b": ", pair[1])
             if colon:
                 fields.append((name, value))
-        self.fields = tuple(fields)
+        if replaced:
+            self.fields = tuple(fields)
         return replaced
+
+
+def _joined(fields: tuple[tuple[bytes, bytes], ...]) -> dict[bytes, bytes]:
+    index: dict[bytes, bytes] = {}
+    for name, value in fields:
+        folded = name.lower()
+        index[folded] = value if folded not in index else b"%b, %b" % (index[folded], value)
+    return index
 
 
 def to_headers(headers: Headers | Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> Headers:
@@ -155,6 +170,6 @@ def to_headers(headers: Headers | Mapping[Any, Any] | Iterable[tuple[Any, Any]])
     if isinstance(headers, Mapping):
         headers = headers.items()
     try:
-        return Headers([(_to_bytes(name), _to_bytes(value)) for name, value in headers])
+        return Headers([(to_bytes(name), to_bytes(value)) for name, value in headers])
     except (AttributeError, TypeError, ValueError):
         raise TypeError(f"headers are given as Headers, a dict or pairs, not as {headers!r}") from None

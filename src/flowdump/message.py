@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
-from flowdump import encoding
-from flowdump.headers import Headers
+from flowdump import encoding, urls
+from flowdump.headers import Headers, to_bytes, to_headers
+from flowdump.multidict import BaseMultiDict
 
 
 class MessageData:
@@ -42,8 +44,8 @@ class MessageData:
     def set_state(self, state: dict[str, Any]) -> None:
         for name in self.FIELDS:
             setattr(self, name, state[name])
-        self.headers = _fields(state["headers"])
-        self.trailers = None if state["trailers"] is None else _fields(state["trailers"])
+        self.headers = Headers(state["headers"])
+        self.trailers = None if state["trailers"] is None else Headers(state["trailers"])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, MessageData) and self.get_state() == other.get_state()
@@ -54,20 +56,39 @@ class MessageData:
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self.FIELDS)})"
 
 
-def _fields(pairs: Any) -> Headers:
-    return Headers([(name, value) for name, value in pairs])
-
-
 class Message:
     """Base of Request and Response.
 
-    ``stream`` is set in a headers event: True, or a callable that transforms the chunks.
+    ``stream`` is set in a headers event: True, or a callable that transforms the chunks. Messages are equal when their
+    raw facts are.
     """
+
+    DATA: ClassVar[type[MessageData]]
+    #: What the class is called with, in this order or by name: every fact of ``data``.
+    ARGUMENTS: ClassVar[tuple[str, ...]]
 
     data: MessageData
     stream: Any = False
     #: The last decoded body: (raw content, content-encoding, decoded), so that asking twice decodes once.
     _decoded: tuple[bytes, str, bytes] | None = None
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        """A message from all its raw facts, in the order of ``ARGUMENTS`` or by name; ``make`` asks for less.
+
+        Raises TypeError when one is missing, unknown or of a wrong type.
+        """
+        facts = dict(zip(self.ARGUMENTS, values, strict=False)) | named
+        if len(values) + len(named) != len(self.ARGUMENTS) or facts.keys() != set(self.ARGUMENTS):
+            raise TypeError(f"{type(self).__name__} is made of {', '.join(self.ARGUMENTS)}")
+        self.data = self.DATA()
+        for name, value in facts.items():
+            setattr(self.data, name, _FROM_ARGUMENT.get(name, to_bytes)(value))
+
+    @classmethod
+    def from_data(cls, data: Any) -> Self:
+        message = cls.__new__(cls)
+        message.data = data
+        return message
 
     # -- state ---------------------------------------------------------------------------------------------------
 
@@ -77,13 +98,15 @@ class Message:
     def set_state(self, state: dict[str, Any]) -> None:
         self.data.set_state(state)
 
-    def copy(self) -> Any:
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        data = cls.DATA()
+        data.set_state(state)
+        return cls.from_data(data)
+
+    def copy(self) -> Self:
         """An independent message with the same facts."""
         return self.from_state(self.get_state())
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Any:
-        raise TypeError(f"{cls.__name__} has no state")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Message) and self.data == other.data
@@ -238,6 +261,15 @@ class Message:
                 raise
             return content.decode("utf-8", "surrogateescape")
 
+    def set_made_content(self, content: str | bytes) -> None:
+        """The body given to ``make``. Raises TypeError for anything but str and bytes."""
+        if isinstance(content, str):
+            self.set_text(content)
+        elif isinstance(content, bytes):
+            self.set_content(content)
+        else:
+            raise TypeError(f"content is given as str or bytes, not as {type(content).__name__}")
+
     def set_text(self, text: str | None) -> None:
         """Replace the body by text in the charset of Content-Type; where it does not fit, by UTF-8, which Content-Type
         then says.
@@ -245,6 +277,8 @@ class Message:
         if text is None:
             self.set_content(None)
             return
+        if not isinstance(text, str):
+            raise TypeError(f"Message text must be str, not {type(text).__name__}; set .content to assign bytes.")
         content_type = self.data.headers.get("content-type", "")
         charset = encoding.infer_charset(content_type, b"")
         try:
@@ -273,11 +307,12 @@ class Message:
     def decode(self, strict: bool = True) -> None:
         """Store the body decoded and drop Content-Encoding.
 
-        An undecodable body raises ValueError, or stays raw with ``strict=False``.
+        An undecodable body raises ValueError, or stays raw with ``strict=False``. Without a body nothing happens.
         """
         content = self.get_content(strict)
-        self.data.headers.pop("content-encoding", None)
-        self.set_content(content)
+        if content is not None:
+            self.data.headers.pop("content-encoding", None)
+            self.set_content(content)
 
     def encode(self, content_encoding: str) -> None:
         """Encode the (decoded) body with a coding and set Content-Encoding. Raises ValueError for an unknown coding."""
@@ -315,6 +350,33 @@ class Message:
         return n
 
 
-def to_bytes(value: str | bytes) -> bytes:
-    """``str`` as UTF-8 (surrogateescape), bytes as they are."""
-    return value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
+def pairs_of(pairs: Any) -> Sequence[tuple[Any, Any]]:
+    """The pairs that somebody assigns to a multi-dict: another one, a dict, or pairs."""
+    if isinstance(pairs, BaseMultiDict):
+        return pairs.fields
+    return list(pairs.items()) if isinstance(pairs, Mapping) else [(key, value) for key, value in pairs]
+
+
+def _body(content: Any) -> bytes | None:
+    if content is not None and not isinstance(content, bytes):
+        raise TypeError(f"content is given as bytes or None, not as {type(content).__name__}")
+    return content
+
+
+def _number(number: Any) -> int:
+    if not isinstance(number, int):
+        raise TypeError(f"an int is expected, not {number!r}")
+    return number
+
+
+#: What becomes of each argument of a message; those that are not here are bytes or str.
+_FROM_ARGUMENT: dict[str, Callable[[Any], Any]] = {
+    "host": lambda host: urls.host_to_unicode(host if isinstance(host, str) else to_bytes(host)),
+    "port": _number,
+    "status_code": _number,
+    "headers": to_headers,
+    "content": _body,
+    "trailers": lambda trailers: None if trailers is None else to_headers(trailers),
+    "timestamp_start": lambda timestamp: timestamp,
+    "timestamp_end": lambda timestamp: timestamp,
+}

@@ -148,6 +148,12 @@ class MultiDict(BaseMultiDict[K, V]):
     def set_state(self, state: Iterable[Iterable[Any]]) -> None:
         self.fields = tuple(tuple(pair) for pair in state)
 
+    @classmethod
+    def from_state(cls, state: Iterable[Iterable[Any]]) -> Self:
+        new = cls.__new__(cls)
+        new.set_state(state)
+        return new
+
 
 class MultiDictView(BaseMultiDict[K, V]):
     """A multi-dict whose pairs live elsewhere: ``getter()`` reads them, ``setter(pairs)`` writes them back."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from flowdump.flow import Flow
 
@@ -16,14 +16,17 @@ class RawMessage:
     def __init__(self, from_client: bool, content: bytes, timestamp: float | None = None) -> None:
         self.from_client = from_client
         self.content = content
-        self.timestamp: float = timestamp or time.time()
+        self.timestamp: float = time.time() if timestamp is None else timestamp
 
-    def get_state(self) -> list[Any]:
-        return [self.from_client, self.content, self.timestamp]
+    def get_state(self) -> tuple[Any, ...]:
+        return self.from_client, self.content, self.timestamp
 
     @classmethod
-    def from_state(cls, state: Any) -> Any:
+    def from_state(cls, state: Any) -> Self:
         return cls(*state)
+
+    def copy(self) -> Self:
+        return self.from_state(self.get_state())
 
     def __repr__(self) -> str:
         return f"{'->' if self.from_client else '<-'} {self.content!r}"
@@ -41,7 +44,7 @@ class RawFlow(Flow):
     PARTS = ("messages",)
     MESSAGE: ClassVar[type[RawMessage]]
 
-    def __init__(self, client_conn: Any, server_conn: Any, live: Any = None) -> None:
+    def __init__(self, client_conn: Any, server_conn: Any, live: Any = False) -> None:
         super().__init__(client_conn, server_conn, live)
         self.messages: list[Any] = []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 #: Opcodes of data frames (RFC 6455 section 5.2).
@@ -32,7 +33,7 @@ class WebSocketMessage:
         self.type = int(type)
         self.from_client = from_client
         self.content = content
-        self.timestamp: float = timestamp or time.time()
+        self.timestamp: float = time.time() if timestamp is None else timestamp
         self.dropped = dropped
         self.injected = injected
 
@@ -59,12 +60,15 @@ class WebSocketMessage:
 
     kill = drop
 
-    def get_state(self) -> list[Any]:
-        return [self.type, self.from_client, self.content, self.timestamp, self.dropped, self.injected]
+    def get_state(self) -> tuple[Any, ...]:
+        return self.type, self.from_client, self.content, self.timestamp, self.dropped, self.injected
 
     @classmethod
     def from_state(cls, state: Any) -> WebSocketMessage:
         return cls(*state)
+
+    def copy(self) -> WebSocketMessage:
+        return self.from_state(self.get_state())
 
     def __repr__(self) -> str:
         return repr(self.content)
@@ -80,12 +84,19 @@ class WebSocketData:
     ``timestamp_end``.
     """
 
-    def __init__(self) -> None:
-        self.messages: list[WebSocketMessage] = []
-        self.closed_by_client: bool | None = None
-        self.close_code: int | None = None
-        self.close_reason: str | None = None
-        self.timestamp_end: float | None = None
+    def __init__(
+        self,
+        messages: Iterable[WebSocketMessage] = (),
+        closed_by_client: bool | None = None,
+        close_code: int | None = None,
+        close_reason: str | None = None,
+        timestamp_end: float | None = None,
+    ) -> None:
+        self.messages = list(messages)
+        self.closed_by_client = closed_by_client
+        self.close_code = close_code
+        self.close_reason = close_reason
+        self.timestamp_end = timestamp_end
 
     def get_state(self) -> dict[str, Any]:
         return {
@@ -98,13 +109,12 @@ class WebSocketData:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> WebSocketData:
-        data = cls()
-        data.messages = [WebSocketMessage.from_state(message) for message in state["messages"]]
-        data.closed_by_client = state["closed_by_client"]
-        data.close_code = state["close_code"]
-        data.close_reason = state["close_reason"]
-        data.timestamp_end = state["timestamp_end"]
-        return data
+        messages = [WebSocketMessage.from_state(message) for message in state["messages"]]
+        closing = (state[key] for key in ("closed_by_client", "close_code", "close_reason", "timestamp_end"))
+        return cls(messages, *closing)
+
+    def copy(self) -> WebSocketData:
+        return self.from_state(self.get_state())
 
     def __repr__(self) -> str:
         return f"<WebSocketData ({len(self.messages)} messages)>"

@@ -12,6 +12,7 @@ nothing is left out by accident; their flowdump commands are run by themselves.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
@@ -22,7 +23,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-
 from tests.support.flows import ROOT, environment
 
 SETUP = [
@@ -117,7 +117,7 @@ def _expected_code(block: Block) -> int:
 
 
 SHELL = [block for block in BLOCKS if block.language == "sh"]
-SHOWN = [(before, after) for before, after in zip(BLOCKS, BLOCKS[1:], strict=False) if after.language == "text"]
+SHOWN = [(before, after) for before, after in itertools.pairwise(BLOCKS) if after.language == "text"]
 
 
 @pytest.mark.parametrize("block", SHELL, ids=[f"line {block.line}" for block in SHELL])

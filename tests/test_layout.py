@@ -246,6 +246,8 @@ def test_what_is_needed_is_loaded(tmp_path: Path) -> None:
 NOT_OF_STORED_FLOWS = {
     "load", "configure", "running", "done", "update", "add_log", "client_connected", "client_disconnected",
     "server_connect", "server_connected", "server_connect_error", "server_disconnected", "http_connect",
+    "tls_clienthello", "tls_start_client", "tls_start_server", "tls_established_client", "tls_established_server",
+    "tls_failed_client", "tls_failed_server",
 }  # fmt: skip
 
 _HTTP = ["requestheaders", "request", "responseheaders", "response"]

@@ -46,6 +46,13 @@ EVENTS = (
         "A connection to ``data.server`` could not be made; see ``data.server.error``.",
     ),
     Event("server_disconnected", ("data",), "A connection to a server is closed."),
+    Event("tls_clienthello", ("data",), "A ClientHello came: ``data.client_hello``. Set ``data.ignore_connection`` here."),
+    Event("tls_start_client", ("data",), "The TLS handshake with a client is about to begin."),
+    Event("tls_start_server", ("data",), "The TLS handshake with a server is about to begin."),
+    Event("tls_established_client", ("data",), "The TLS handshake with a client succeeded: see ``data.conn``."),
+    Event("tls_established_server", ("data",), "The TLS handshake with a server succeeded: see ``data.conn``."),
+    Event("tls_failed_client", ("data",), "The TLS handshake with a client failed: see ``data.conn.error``."),
+    Event("tls_failed_server", ("data",), "The TLS handshake with a server failed: see ``data.conn.error``."),
     # HTTP
     Event(
         "http_connect",

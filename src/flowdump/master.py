@@ -8,6 +8,7 @@ from flowdump.exceptions import CommandError
 from flowdump.hooks import HookTable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     import asyncio
 
     from flowdump.log import EventLog
@@ -88,6 +89,8 @@ class Master:
         self.addons = Addons(options)
         self.commands = Commands()
         self.should_exit = False
+        #: Called by ``shutdown``, from whatever thread that is.
+        self.on_shutdown: Callable[[], None] | None = None
 
     @property
     def event_loop(self) -> asyncio.AbstractEventLoop:
@@ -99,6 +102,8 @@ class Master:
     def shutdown(self) -> None:
         """End the run after the current flow."""
         self.should_exit = True
+        if self.on_shutdown is not None:
+            self.on_shutdown()
 
 
 def _name_of(addon: Any) -> str:

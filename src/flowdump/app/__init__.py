@@ -1,7 +1,7 @@
 """The composition root: options, scripts, inputs and outputs become one run with one exit code.
 
 ``base.py`` holds what every run has: scripts, sinks (the display, the flow file, the HAR), signals, streams, the exit
-code. ``offline.py`` is the run over saved flows.
+code. ``offline.py`` is the run over saved flows, ``live.py`` the one with the proxy.
 
 A run without scripts never waits for anything, so it is driven by hand; :mod:`asyncio`, a fifth of the start-up, is
 imported for scripts only.
@@ -20,16 +20,11 @@ if TYPE_CHECKING:
 
 
 def run(options: Options, log: EventLog) -> int:
-    """Do what the options say; returns the exit code.
-
-    Raises UserError when something is wrong with what the user asked for.
-    """
+    """Do what the options say; returns the exit code. Raises UserError when what the user asked for cannot be had."""
+    if options.server and (options.keepserving or not options.rfile):
+        return _run_live(options, log)
     if not options.rfile:
-        raise UserError(
-            "nothing to read: the live proxy is not part of this version of flowdump, name a saved file with -r"
-        )
-    if options.keepserving:
-        raise UserError("keepserving needs the live proxy, which is not part of this version of flowdump")
+        raise UserError("nothing to do: -n starts no proxy, and no -r names flows to read")
     from flowdump.app.offline import OfflineRun
 
     work = OfflineRun(options, log).main()
@@ -38,6 +33,17 @@ def run(options: Options, log: EventLog) -> int:
     import asyncio
 
     return asyncio.run(work)
+
+
+def _run_live(options: Options, log: EventLog) -> int:
+    import asyncio
+
+    async def serve() -> int:
+        from flowdump.app.live import LiveRun
+
+        return await LiveRun(options, log).main()
+
+    return asyncio.run(serve())
 
 
 def _drive(work: Coroutine[Any, Any, int]) -> int:

@@ -242,6 +242,10 @@ class Run(ABC):
 
     # -- flows -----------------------------------------------------------------------------------------------------
 
+    def flush(self) -> None:
+        """Show at once what was printed. Raises OSError."""
+        self.sinks[0].close()
+
     def finish(self, flow: Flow) -> None:
         """Hand a flow to whoever shows or stores it. Raises UserError when a file cannot be written."""
         if self.before_print is not None:

@@ -1,0 +1,69 @@
+"""The run with the live proxy, after the saved flows, if there are any."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from flowdump.app.offline import OfflineRun
+from flowdump.connection import hostport
+from flowdump.engine.proxy import Proxy
+from flowdump.exceptions import UserError
+
+if TYPE_CHECKING:
+    from flowdump.flow import Flow
+    from flowdump.log import EventLog
+    from flowdump.options import Options
+
+
+class LiveRun(OfflineRun):
+    """Serves clients until it is told to end: by a signal, or by a script's ``ctx.master.shutdown()``."""
+
+    def __init__(self, options: Options, log: EventLog) -> None:
+        super().__init__(options, log)
+        self._loop = asyncio.get_running_loop()
+        self._loop_used = True
+        self._ended = asyncio.Event()
+        self.master.on_shutdown = self._wake
+        self.proxy = Proxy(options, self.master.addons, log, self._finished)
+
+    async def open(self) -> None:
+        await super().open()
+        await self.proxy.start()
+
+    async def process(self) -> None:
+        await super().process()
+        for address in self.proxy.addresses[:1]:
+            self.log.info(
+                f"listening on http://{hostport(address)} (set it as the proxy of your client; "
+                f"https needs trust in {self.proxy.tls.authority.certificate_path})"
+            )
+        if not self.master.should_exit:
+            await self._ended.wait()
+
+    async def shut(self) -> None:
+        if self.proxy.addresses:
+            await self.proxy.stop(self.options.shutdown_timeout)
+        await super().shut()
+
+    def _exit_code(self) -> int:
+        """A signal is the usual way to end a proxy."""
+        self._signal = 0
+        return super()._exit_code()
+
+    def _finished(self, flow: Flow) -> None:
+        try:
+            self.finish(flow)
+            self.flush()
+        except (UserError, OSError) as error:
+            self.failed = True
+            if not isinstance(error, BrokenPipeError):
+                self._tell(error)
+            self.master.shutdown()
+
+    def _on_signal(self, number: int, frame: Any) -> None:
+        super()._on_signal(number, frame)
+        self._wake()
+
+    def _wake(self) -> None:
+        self._loop.call_soon_threadsafe(self._ended.set)

@@ -1,0 +1,65 @@
+"""What goes wrong between peers, and what becomes of it.
+
+::
+
+    FlowdumpError
+    ├── ProtocolError           a peer sent what cannot be understood or is refused; knows the status to answer with
+    ├── ConnectionFailure       a connection could not be made, or ended early
+    │   ├── ConnectError        no connection to an origin
+    │   ├── TlsError            a TLS handshake failed
+    │   ├── PeerClosed          a peer went away in the middle of something
+    │   └── TimedOut            a peer took too long
+    └── Killed                  a script gave the flow up
+
+Which peer misbehaved decides whether the client is told 400 or 502. Engine code raises where it finds out;
+``exchange.py`` answers in one place.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from flowdump.exceptions import FlowdumpError
+
+Peer = Literal["client", "server"]
+
+
+class ProtocolError(FlowdumpError):
+    """``peer`` broke the protocol; ``status`` is what the client is answered, if it still can be."""
+
+    def __init__(self, message: str, *, status: int, peer: Peer = "client") -> None:
+        super().__init__(message)
+        self.status = status
+        self.peer = peer
+
+
+class ConnectionFailure(FlowdumpError):
+    """A connection could not be made or kept. The client is answered ``status``."""
+
+    status = 502
+
+    def __init__(self, message: str, peer: Peer = "server") -> None:
+        super().__init__(message)
+        self.peer = peer
+
+
+class ConnectError(ConnectionFailure):
+    """No connection to the origin: its name does not resolve, it refuses, or connecting to it is not allowed."""
+
+
+class TlsError(ConnectionFailure):
+    """The TLS handshake with ``peer`` failed; the text says why in words."""
+
+
+class PeerClosed(ConnectionFailure):
+    """``peer`` closed its connection in the middle of something."""
+
+
+class TimedOut(ConnectionFailure):
+    """``peer`` did not answer in time."""
+
+    status = 504
+
+
+class Killed(FlowdumpError):
+    """A script killed the flow: the client's connection is closed without an answer."""

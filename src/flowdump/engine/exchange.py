@@ -1,0 +1,327 @@
+"""THE life of a request.
+
+One client, one request, one response: events, buffering or streaming, the origin, limits, errors. It talks to
+the client through an ``Http1Server`` and to an origin through an ``Http1Client``; the code is the same in every mode.
+
+::
+
+    head ─ requestheaders ─ body ─ request ─┬─ a response is set: responseheaders ─ response ───────┐
+                                            └─ origin ─ head ─ responseheaders ─ body ─ response ───┴─ to the client
+
+A streamed body passes through piece by piece as it arrives; its ``request`` or ``response`` event comes behind it. A
+streamed request travels in a task of its own, so that an origin may answer before it has seen everything.
+
+Whatever goes wrong is raised where it is found and answered in one place, ``_fail``: the error is recorded, ``error``
+fires, and the client gets a status if none of the response has gone out, else a connection that is visibly cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from flowdump.engine import outgoing, streaming
+from flowdump.engine.errors import ConnectionFailure, Killed, PeerClosed, ProtocolError
+from flowdump.engine.http1 import BodyReader, Fields, Framing, Http1Server, check_size
+from flowdump.engine.pages import error_page
+from flowdump.flow import Error
+from flowdump.headers import Headers
+from flowdump.hooks import fire
+from flowdump.http import Response, ResponseData
+
+if TYPE_CHECKING:
+    from flowdump.engine.heads import RequestHead, ResponseHead
+    from flowdump.engine.session import Session
+    from flowdump.engine.upstream import Upstream
+    from flowdump.http import HTTPFlow
+
+#: Methods that may be sent again when a reused connection turns out to be dead (RFC 9110 section 9.2.2).
+IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+
+
+class Exchange:
+    """One request of ``client`` and what becomes of it. ``run`` never raises, but for cancellation."""
+
+    __slots__ = ("_body_limit", "_stream_limit", "_upload", "_upstream", "client", "flow", "head", "session")
+
+    def __init__(self, session: Session, client: Http1Server, flow: HTTPFlow, head: RequestHead) -> None:
+        self.session = session
+        self.client = client
+        self.flow = flow
+        self.head = head
+        self._body_limit = session.options.size("body_size_limit")
+        self._stream_limit = session.options.size("stream_large_bodies")
+        self._upstream: Upstream | None = None
+        self._upload: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """From the head of the request to the last byte of the response; the flow is recorded whatever happens."""
+        flow = self.flow
+        try:
+            await self._receive_request()
+            if flow.response is None:
+                await self._forward()
+            else:
+                await self._answer()
+        except (ProtocolError, ConnectionFailure, Killed) as error:
+            await self._fail(error)
+        except asyncio.CancelledError:
+            flow.error = flow.error or Error("the proxy was shut down during the exchange")
+            self.client.stream.abort()
+            raise
+        finally:
+            await self._release()
+            self.session.finished(flow)
+
+    # -- events --------------------------------------------------------------------------------------------------
+
+    async def _fire(self, name: str) -> None:
+        """Tell the addons; hold the flow while it is intercepted; raise Killed if it was killed."""
+        table = self.session.hooks.table
+        handlers = getattr(table, name)
+        if handlers:
+            await fire(handlers, self.flow)
+            flow = self.flow
+            if flow.intercepted:
+                await self.session.wait_for_resume(flow)
+            if flow.error is not None and flow.error.msg == Error.KILLED_MESSAGE:
+                raise Killed(flow.error.msg)
+        if table.update:
+            await fire(table.update, [self.flow])
+
+    async def _buffered(self, body: BodyReader, shape: Framing) -> bytes | None:
+        """The whole body; None when its undeclared length passes stream_large_bodies: it is to be streamed then."""
+        if body.ended:
+            return b""
+        spill = self._stream_limit if shape.kind != "length" else None
+        return await body.whole(self._body_limit, spill)
+
+    # -- request -------------------------------------------------------------------------------------------------
+
+    async def _receive_request(self) -> None:
+        await self._fire("requestheaders")
+        request, client = self.flow.request, self.client
+        if self.flow.response is not None:  # a script answers without waiting for the body
+            request.data.content = None if not client.body.ended else b""
+            client.keep_alive = client.keep_alive and client.body.ended
+            await self._fire("request")
+            return
+        if streaming.wanted(request, self.head.framing, self.session.options):
+            request.data.content = None
+            return
+        if self.head.expect_continue:
+            client.send_informational(b"HTTP/1.1", 100, b"Continue", ())
+            request.data.headers.pop("expect", None)
+        request.data.content = await self._buffered(client.body, self.head.framing)
+        if request.data.content is None:  # it turned out to be large: streamed from here on
+            return
+        request.data.trailers = _trailers(client.body.trailers)
+        request.data.timestamp_end = time.time()
+        await self._fire("request")
+
+    async def _send_request(self) -> None:
+        """The request to the origin: at once when it is here, in a task of its own when it is streamed."""
+        upstream = self._upstream
+        assert upstream is not None
+        data = self.flow.request.data
+        if data.content is not None:
+            head, body = outgoing.whole_request(data, upstream.absolute_form)
+            upstream.http.send_whole(data.method, head, body)
+            return
+        head, shape = outgoing.streamed_request(
+            data, self.head.framing, self.flow.request.stream, upstream.absolute_form
+        )
+        upstream.http.send_head(data.method, head, shape)
+        self._upload = asyncio.create_task(self._stream_request())
+
+    async def _stream_request(self) -> None:
+        assert self._upstream is not None
+        http, body = self._upstream.http, self.client.body
+        request = self.flow.request
+        async for piece in streaming.pieces(body, request, self.flow, self.session.options):
+            http.send_body(piece)
+            await http.stream.drain()
+        http.finish(body.trailers)
+        request.data.timestamp_end = time.time()
+        request.data.trailers = _trailers(body.trailers)
+        await self._fire("request")
+
+    # -- origin --------------------------------------------------------------------------------------------------
+
+    async def _forward(self) -> None:
+        flow = self.flow
+        while True:
+            self._upstream = await self.session.upstreams.get(flow)
+            flow.server_conn = self._upstream.server
+            reused = self._upstream.http.served > 0
+            try:
+                await self._send_request()
+                head = await self._response_head()
+            except PeerClosed as error:
+                again = reused and error.peer == "server" and flow.request.data.method in IDEMPOTENT
+                if not again or self._upload is not None or self.client.head_sent:
+                    raise
+                await self._release()  # it died while it was idle: once more, on a new connection
+                continue
+            break
+        await self._receive_response(head)
+
+    async def _response_head(self) -> ResponseHead:
+        """The final response head; interim ones go to the client as they come."""
+        assert self._upstream is not None
+        http, stream = self._upstream.http, self.client.stream
+        stream.on_gone = self._client_gone
+        try:
+            while True:
+                head = await self._waiting(http.response())
+                if head.status_code >= 200 or head.status_code == 101:
+                    return head
+                if head.status_code != 100 or self._upload is not None:
+                    self.client.send_informational(head.version, head.status_code, head.reason, head.headers)
+        finally:
+            stream.on_gone = None
+
+    def _client_gone(self) -> None:
+        """Nobody waits for the origin's answer any more."""
+        if self._upstream is not None:
+            self._upstream.stream.fail(PeerClosed("the client disconnected", "client"))
+
+    async def _waiting(self, reply: Any) -> ResponseHead:
+        """Wait for the origin, while a streamed request may fail on its way there."""
+        if self._upload is None or self._upload.done():
+            if self._upload is not None:
+                self._upload.result()
+            return await reply  # type: ignore[no-any-return]
+        waiter = asyncio.ensure_future(reply)
+        try:
+            await asyncio.wait({waiter, self._upload}, return_when=asyncio.FIRST_COMPLETED)
+            if not waiter.done():
+                upload_error = self._upload.exception()
+                if isinstance(upload_error, PeerClosed) and upload_error.peer == "server":
+                    upload_error = None  # the origin may have answered before it hung up
+                if upload_error is not None:
+                    raise upload_error
+            return await waiter  # type: ignore[no-any-return]
+        finally:
+            waiter.cancel()
+
+    async def _receive_response(self, head: ResponseHead) -> None:
+        flow, upstream = self.flow, self._upstream
+        assert upstream is not None
+        flow.response = response = _response(head)
+        await self._fire("responseheaders")
+        if head.status_code == 101:
+            await self._upgrade(head)
+            return
+        body = upstream.http.body
+        if streaming.wanted(response, head.framing, self.session.options):
+            await self._stream_response(head)
+            return
+        response.data.content = await self._buffered(body, head.framing)
+        if response.data.content is None:
+            await self._stream_response(head)
+            return
+        response.data.trailers = _trailers(body.trailers)
+        response.data.timestamp_end = time.time()
+        await self._fire("response")
+        await self._send_response()
+
+    async def _send_response(self) -> None:
+        response = self.flow.response
+        assert response is not None
+        head, body = outgoing.whole_response(response.data, self.flow.request.data.method, self.head)
+        self.client.send_whole(head, body)
+        self.client.keep_alive = self.client.keep_alive and not outgoing.says_close(response.data.headers)
+        if self.client.stream.clogged:
+            await self.client.stream.drain()
+
+    async def _stream_response(self, head: ResponseHead) -> None:
+        flow, client, upstream = self.flow, self.client, self._upstream
+        assert upstream is not None
+        response = flow.response
+        assert response is not None
+        response.data.content = None
+        raw, shape = outgoing.streamed_response(response, head.framing, flow.request.data.method, self.head)
+        client.send_head(raw, shape)
+        size = 0
+        async for piece in streaming.pieces(upstream.http.body, response, flow, self.session.options):
+            size += len(piece)
+            check_size(size, self._body_limit, "server")
+            client.send_body(piece)
+            await client.stream.drain()
+        response.data.trailers = _trailers(upstream.http.body.trailers)
+        response.data.timestamp_end = time.time()
+        await self._fire("response")
+        client.finish(() if response.data.trailers is None else response.data.trailers.fields)
+
+    async def _upgrade(self, head: ResponseHead) -> None:
+        """The origin speaks another protocol from now on: both sides are joined, as they are."""
+        assert self._upstream is not None
+        assert self.flow.response is not None
+        self.flow.response.data.content = b""
+        self.flow.response.data.timestamp_end = time.time()
+        await self._fire("response")
+        raw, _ = outgoing.whole_response(self.flow.response.data, self.flow.request.data.method, self.head)
+        self.client.send_whole(raw, b"")
+        self.client.keep_alive = False
+        await self.session.relay(self._upstream)
+
+    # -- the end -------------------------------------------------------------------------------------------------
+
+    async def _answer(self) -> None:
+        """A script made the response: the origin never hears of the request."""
+        flow = self.flow
+        assert flow.response is not None
+        if flow.response.data.content is None:
+            flow.response.data.content = b""
+        await self._fire("responseheaders")
+        await self._fire("response")
+        await self._send_response()
+
+    async def _fail(self, error: ProtocolError | ConnectionFailure | Killed) -> None:
+        """Record the error and let the client know, as far as it still can."""
+        flow, client = self.flow, self.client
+        flow.error = flow.error or Error(str(error))
+        client.keep_alive = False
+        handlers = self.session.hooks.table.error
+        if handlers:
+            await fire(handlers, flow)
+        if isinstance(error, Killed) or client.head_sent:
+            client.stream.abort()
+            return
+        if isinstance(error, ConnectionFailure) and error.peer == "client":
+            client.stream.close()
+            return
+        status = error.status if not (isinstance(error, ProtocolError) and error.peer == "server") else 502
+        client.send_whole(*error_page(status, str(error), flow.request.data.method))
+
+    async def _release(self) -> None:
+        """Give the connection to the origin back, or close it."""
+        if self._upload is not None:
+            if not self._upload.done():
+                self._upload.cancel()
+                self.client.keep_alive = False
+            await asyncio.gather(self._upload, return_exceptions=True)
+            self._upload = None
+        if self._upstream is not None:
+            upstream, self._upstream = self._upstream, None
+            await self.session.upstreams.release(upstream)
+
+
+def _response(head: ResponseHead) -> Response:
+    data = ResponseData()
+    data.http_version = head.version
+    data.status_code = head.status_code
+    data.reason = head.reason
+    headers = Headers.__new__(Headers)
+    headers.fields = head.headers
+    data.headers = headers
+    data.content = data.trailers = None
+    data.timestamp_start = time.time()
+    data.timestamp_end = None
+    return Response.from_data(data)
+
+
+def _trailers(fields: Fields) -> Headers | None:
+    return Headers(fields) if fields else None

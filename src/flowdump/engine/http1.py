@@ -1,0 +1,285 @@
+"""HTTP/1 on both sides of an exchange: ``Http1Server`` faces the client, ``Http1Client`` an origin.
+
+Heads are parsed by :mod:`flowdump.engine.heads`, chunks by :mod:`flowdump.engine.chunked`; this module moves them
+between a Stream and an exchange. A body is read through a ``BodyReader``, which yields it in pieces as they arrive, and
+written through a ``BodyWriter``, which knows how the message is framed (RFC 9112 section 6).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from flowdump.engine.chunked import ChunkedDecoder, encode_chunk, last_chunk
+from flowdump.engine.errors import Peer, PeerClosed, ProtocolError
+from flowdump.engine.heads import (
+    Framing,
+    RequestHead,
+    ResponseHead,
+    head_end,
+    parse_request_head,
+    parse_response_head,
+    request_head_bytes,
+    response_head_bytes,
+)
+
+if TYPE_CHECKING:
+    from flowdump.engine.stream import Stream
+
+Fields = tuple[tuple[bytes, bytes], ...]
+
+#: Bodies without chunks are passed on in pieces of at most this many bytes.
+PIECE: Final = 64 * 1024
+
+NONE: Final = Framing("none", 0)
+CHUNKED: Final = Framing("chunked", 0)
+CLOSE: Final = Framing("close", 0)
+
+
+class BodyReader:
+    """The body of one incoming message. ``trailers`` are there once it has ended."""
+
+    def __init__(self, stream: Stream, framing: Framing, peer: Peer) -> None:
+        self._stream = stream
+        self._left = framing.length
+        self._kind = framing.kind
+        self._peer: Peer = peer
+        self._decoder = ChunkedDecoder(peer=peer) if framing.kind == "chunked" else None
+        self._pieces: list[bytes] = []
+        self.ended = framing.kind == "none" or (framing.kind == "length" and framing.length == 0)
+
+    @property
+    def trailers(self) -> Fields:
+        return self._decoder.trailers if self._decoder is not None else ()
+
+    async def read(self) -> bytes | None:
+        """The next piece, None at the end. Raises ProtocolError for bad chunks, PeerClosed when it is cut short."""
+        if self._pieces:
+            return self._pieces.pop(0)
+        while not self.ended:
+            piece = self._take()
+            if piece:
+                return piece
+            if self.ended:
+                break
+            if not await self._stream.more():
+                self._end_of_stream()
+        return None
+
+    def _take(self) -> bytes:
+        stream = self._stream
+        if self._decoder is not None:
+            self._pieces = self._decoder.feed(stream.buffer)
+            stream.consumed()
+            self.ended = self._decoder.done
+            return self._pieces.pop(0) if self._pieces else b""
+        if not stream.buffer:
+            return b""
+        if self._kind == "close":
+            return stream.take(PIECE)
+        piece = stream.take(min(self._left, PIECE))
+        self._left -= len(piece)
+        self.ended = self._left == 0
+        return piece
+
+    def _end_of_stream(self) -> None:
+        if self._kind == "close":
+            self.ended = True
+            return
+        missing = f", {self._left} bytes are missing" if self._kind == "length" else ""
+        raise PeerClosed(f"the {self._peer} closed the connection in the middle of a body{missing}", self._peer)
+
+    async def whole(self, limit: int | None, spill: int | None = None) -> bytes | None:
+        """The whole body. Raises ProtocolError (413 or 502) as soon as it is larger than ``limit`` bytes.
+
+        None as soon as it is larger than ``spill`` bytes; ``read()`` then gives it from its beginning.
+        """
+        if self._kind == "length":
+            check_size(self._left, limit, self._peer)
+            if self._left <= len(self._stream.buffer) and not self.ended:  # the usual case: it came with the head
+                self.ended = True
+                return self._stream.take(self._left)
+        pieces, size = [], 0
+        while (piece := await self.read()) is not None:
+            size += len(piece)
+            check_size(size, limit, self._peer)
+            pieces.append(piece)
+            if spill is not None and size > spill:
+                self._pieces[:0] = pieces
+                return None
+        return b"".join(pieces)
+
+
+def check_size(size: int, limit: int | None, peer: Peer) -> None:
+    """Raises ProtocolError when a body is larger than ``body_size_limit``."""
+    if limit is not None and size > limit:
+        what = "request" if peer == "client" else "response"
+        raise ProtocolError(
+            f"the {what} body is larger than body_size_limit, {limit} bytes",
+            status=413 if peer == "client" else 502,
+            peer=peer,
+        )
+
+
+class BodyWriter:
+    """Writes the body of one outgoing message as its framing wants it."""
+
+    def __init__(self, stream: Stream, framing: Framing) -> None:
+        self._stream = stream
+        self._kind = framing.kind
+        self._left = framing.length
+
+    def write(self, piece: bytes) -> None:
+        """Send a piece. Bytes beyond the length that was announced are an error of whoever transforms the body."""
+        if not piece or self._kind == "none":
+            return
+        if self._kind == "chunked":
+            self._stream.write(encode_chunk(piece))
+            return
+        if self._kind == "length":
+            self._left -= len(piece)
+            if self._left < 0:
+                raise ValueError("the body is longer than its Content-Length")
+        self._stream.write(piece)
+
+    def finish(self, trailers: Fields = ()) -> bool:
+        """End the body; whether the connection can be used for another message."""
+        if self._kind == "chunked":
+            self._stream.write(last_chunk(trailers))
+        return self._kind != "close" and (self._kind != "length" or self._left == 0)
+
+
+async def read_head(stream: Stream) -> bytes | None:
+    """One head with its empty line, None when the peer ended the connection in front of one.
+
+    Raises ProtocolError for one that is too large, PeerClosed when the connection breaks.
+    """
+    start = 0
+    while True:
+        if stream.buffer:
+            end = head_end(stream.buffer, start)
+            if end > 0:
+                return stream.take(end)
+            start = max(len(stream.buffer) - 3, 0)
+        if not await stream.more():
+            if stream.buffer.strip(b"\r\n"):
+                raise PeerClosed(f"the {stream.peer} closed the connection in the middle of a head", stream.peer)
+            return None
+
+
+class Http1Server:
+    """The client's side of exchanges: one after the other over one stream."""
+
+    def __init__(self, stream: Stream, validate: bool = True) -> None:
+        self.stream = stream
+        self._validate = validate
+        self.head: RequestHead | None = None
+        self.body = BodyReader(stream, NONE, "client")
+        self._writer = BodyWriter(stream, NONE)
+        self.head_sent = False
+        self.keep_alive = True
+
+    async def next(self) -> RequestHead | None:
+        """The head of the next request, None when there is none."""
+        raw = await read_head(self.stream)
+        if raw is None:
+            return None
+        head = parse_request_head(raw, validate=self._validate)
+        self.head = head
+        self.body = BodyReader(self.stream, head.framing, "client")
+        self.head_sent = False
+        self.keep_alive = head.keep_alive
+        return head
+
+    def send_informational(self, version: bytes, status: int, reason: bytes, headers: Fields) -> None:
+        """An interim response (RFC 9110 section 15.2); HTTP/1.0 clients do not know them."""
+        if self.head is not None and self.head.version != b"HTTP/1.0":
+            self.stream.write(response_head_bytes(version, status, reason, headers))
+
+    def send_whole(self, head: bytes, body: bytes) -> None:
+        """Head and body in one write."""
+        self.head_sent = True
+        self.stream.write(head + body if body else head)
+
+    def send_head(self, head: bytes, framing: Framing) -> None:
+        self.head_sent = True
+        self._writer = BodyWriter(self.stream, framing)
+        self.stream.write(head)
+
+    def send_body(self, piece: bytes) -> None:
+        self._writer.write(piece)
+
+    def finish(self, trailers: Fields = ()) -> None:
+        self.keep_alive = self._writer.finish(trailers) and self.keep_alive
+
+
+class Http1Client:
+    """An origin's side of exchanges: one after the other over one stream."""
+
+    def __init__(self, stream: Stream, validate: bool = True) -> None:
+        self.stream = stream
+        self._validate = validate
+        self._method = b""
+        self._writer = BodyWriter(stream, NONE)
+        self.body = BodyReader(stream, NONE, "server")
+        #: Exchanges that ended on this connection.
+        self.served = 0
+        #: Whether the request has gone out completely, and the response has come completely.
+        self.request_sent = self.reusable = False
+
+    def send_whole(self, method: bytes, head: bytes, body: bytes) -> None:
+        """Head and body in one write."""
+        self._method = method
+        self.request_sent, self.reusable = True, False
+        self.stream.write(head + body if body else head)
+
+    def send_head(self, method: bytes, head: bytes, framing: Framing) -> None:
+        self._method = method
+        self.request_sent = self.reusable = False
+        self._writer = BodyWriter(self.stream, framing)
+        self.stream.write(head)
+
+    def send_body(self, piece: bytes) -> None:
+        self._writer.write(piece)
+
+    def finish(self, trailers: Fields = ()) -> None:
+        self._writer.finish(trailers)
+        self.request_sent = True
+
+    async def response(self) -> ResponseHead:
+        """The next response head, interim ones included. Raises ProtocolError, PeerClosed."""
+        raw = await read_head(self.stream)
+        if raw is None:
+            raise PeerClosed("the server closed the connection without an answer", "server")
+        head = parse_response_head(raw, request_method=self._method, validate=self._validate)
+        if head.status_code >= 200 or head.status_code == 101:
+            self.body = BodyReader(self.stream, head.framing, "server")
+            self.reusable = head.keep_alive and head.framing.kind != "close"
+        return head
+
+    def release(self) -> bool:
+        """The exchange is over: whether the connection can serve another one."""
+        self.served += 1
+        return self.reusable and self.request_sent and self.body.ended and self.is_idle
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether an unused connection is still open and the origin has sent nothing that nobody asked for."""
+        return not self.stream.at_eof and not self.stream.buffer
+
+
+__all__ = [
+    "CHUNKED",
+    "CLOSE",
+    "NONE",
+    "BodyReader",
+    "BodyWriter",
+    "Fields",
+    "Framing",
+    "Http1Client",
+    "Http1Server",
+    "RequestHead",
+    "ResponseHead",
+    "check_size",
+    "read_head",
+    "request_head_bytes",
+]

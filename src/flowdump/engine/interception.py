@@ -1,0 +1,237 @@
+"""TLS in the middle: towards the client as the host it asked for, towards the origin as a client that verifies.
+
+The ClientHello is looked at while it is still in the buffer. That tells the name and the protocols the client wants
+before anything is answered, so the origin can be asked first: its certificate names what ours has to name, and its
+choice of protocol (ALPN) is what the client is offered.
+
+An origin that cannot be reached or verified does not end the client's connection. The client gets its handshake, and
+each of its requests the reason as a 502.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flowdump.connection import Server, hostport
+from flowdump.engine import clienthello
+from flowdump.engine.authority import Authority
+from flowdump.engine.errors import ConnectionFailure, PeerClosed, TimedOut, TlsError
+from flowdump.engine.given_certs import GivenCerts
+from flowdump.engine.tls_contexts import TlsContexts
+from flowdump.engine.tls_failures import describe_failure
+from flowdump.engine.upstream import Destination
+from flowdump.exceptions import OptionsError
+from flowdump.hooks import fire
+
+if TYPE_CHECKING:
+    from flowdump.connection import Client
+    from flowdump.engine.leaf import Leaf
+    from flowdump.engine.proxy import Proxy
+    from flowdump.engine.session import Session
+    from flowdump.engine.stream import Stream
+    from flowdump.engine.tls import TlsCodec
+    from flowdump.engine.upstream import Upstream
+
+ALPN = (b"http/1.1",)
+
+
+@dataclass
+class Context:
+    """The two connections that a TLS event is about."""
+
+    client: Client
+    server: Server
+
+
+@dataclass
+class ClientHelloData:
+    """The argument of ``tls_clienthello``; the two switches may be set there."""
+
+    client_hello: clienthello.ClientHello
+    context: Context
+    #: Do not intercept this connection: pass its bytes.
+    ignore_connection: bool = False
+    #: Finish the handshake with the origin before the one with the client, whatever the options say.
+    establish_server_tls_first: bool = False
+
+
+@dataclass
+class TlsData:
+    """The argument of the other TLS events: ``conn`` is the connection whose handshake it is."""
+
+    conn: Any
+    context: Context
+    ssl_conn: Any = None
+
+    @property
+    def is_client(self) -> bool:
+        return self.conn is self.context.client
+
+
+class Interception:
+    """Both handshakes, and what they need: the certificate authority, given certificates, contexts."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        options = proxy.options
+        self._proxy = proxy
+        self.authority = Authority.open(options.confdir, key_size=options.key_size, passphrase=options.cert_passphrase)
+        self._given = GivenCerts(options.certs, options.cert_passphrase)
+        self._contexts = TlsContexts(options)
+        self._passed: list[re.Pattern[str]] = []
+        self._only: list[re.Pattern[str]] = []
+        self._raw: list[re.Pattern[str]] = []
+        self.configure({"ignore_hosts", "allow_hosts", "tcp_hosts"})
+        options.subscribe(self.configure)
+
+    def configure(self, changed: set[str]) -> None:
+        """Take over changed options. Raises OptionsError."""
+        self._contexts.configure(changed)
+        if changed & {"ignore_hosts", "allow_hosts", "tcp_hosts"}:
+            options = self._proxy.options
+            self._passed = _patterns("ignore_hosts", options.ignore_hosts)
+            self._only = _patterns("allow_hosts", options.allow_hosts)
+            self._raw = _patterns("tcp_hosts", options.tcp_hosts)
+
+    # -- which hosts ---------------------------------------------------------------------------------------------
+
+    def is_ignored(self, *names: str) -> bool:
+        """Whether a connection to one of these ``host:port`` is to be passed on untouched."""
+        if self._only:
+            return not _any_match(self._only, names)
+        return _any_match(self._passed, names)
+
+    def is_raw(self, *names: str) -> bool:
+        """Whether a connection to one of these ``host:port`` is raw TCP, whatever it looks like."""
+        return _any_match(self._raw, names)
+
+    # -- towards the client --------------------------------------------------------------------------------------
+
+    async def intercept(self, session: Session) -> None:
+        """The client begins a TLS handshake: take it up, and serve what comes inside."""
+        destination, client = session.destination, session.client
+        assert destination is not None
+        hello = await _client_hello(session.stream)
+        client.sni, client.alpn_offers = hello.sni, hello.alpn_protocols
+        context = Context(client, Server(address=(destination.host, destination.port)))
+        data = ClientHelloData(hello, context)
+        await fire(session.hooks.table.tls_clienthello, data)
+        name = hello.sni or destination.host
+        names = (hostport((name, destination.port)), hostport((destination.host, destination.port)))
+        if data.ignore_connection or self.is_ignored(*names):
+            await session.serve_raw(record=session.options.show_ignored_hosts)
+            return
+        session.destination = destination = Destination(destination.host, destination.port, tls=True, sni=hello.sni)
+        upstream = None
+        if session.options.upstream_cert or data.establish_server_tls_first:
+            upstream = await self._look_at_origin(session, destination, context)
+        leaf = self._leaf(name, upstream)
+        client.mitmcert = leaf.cert
+        await self._handshake(session, leaf, context)
+        if self.is_raw(*names):
+            await session.serve_raw()
+        else:
+            await session.serve_http()
+
+    async def _look_at_origin(self, session: Session, destination: Destination, context: Context) -> Upstream | None:
+        """Connect to the origin for its certificate; the connection waits for the first request."""
+        try:
+            upstream = await session.upstreams.connect(destination, context.server)
+        except ConnectionFailure as error:
+            session.upstreams.failed[destination] = error
+            return None
+        session.upstreams.keep(upstream)
+        return upstream
+
+    def _leaf(self, name: str, upstream: Upstream | None) -> Leaf:
+        chain = upstream.server.certificate_list if upstream is not None else []
+        given = self._given.find([name]) if self._given else None
+        if given is not None:
+            return given
+        sent = chain[1:] if self._proxy.options.add_upstream_certs_to_client_chain else []
+        return self.authority.leaf([name], upstream=chain[0] if chain else None, chain=sent)
+
+    async def _handshake(self, session: Session, leaf: Leaf, context: Context) -> None:
+        client, table = session.client, session.hooks.table
+        codec = self._contexts.client_codec(leaf, ALPN)
+        data = TlsData(client, context)
+        client.tls = True
+        await fire(table.tls_start_client, data)
+        try:
+            await self._finish(session.stream, codec)
+        except (TlsError, TimedOut, PeerClosed) as error:
+            client.error = str(error)
+            session.proxy.log.warn(f"{hostport(client.peername)}: TLS for {context.client.sni or 'no name'}: {error}")
+            await fire(table.tls_failed_client, data)
+            raise
+        _note(client, codec)
+        await fire(table.tls_established_client, data)
+
+    async def _finish(self, stream: Stream, codec: TlsCodec) -> None:
+        """Shake hands. Raises TlsError, TimedOut or PeerClosed, in words."""
+        try:
+            async with asyncio.timeout(self._proxy.options.tls_timeout or None):
+                await stream.start_tls(codec)
+        except TimeoutError:
+            raise TimedOut(f"the {stream.peer} took too long for the TLS handshake", stream.peer) from None
+        except ssl.SSLError as error:
+            raise TlsError(describe_failure(error, stream.peer), stream.peer) from None
+
+    # -- towards the origin --------------------------------------------------------------------------------------
+
+    async def connect(self, session: Session, upstream: Upstream) -> None:
+        """Speak TLS on a connection to an origin. Raises TlsError or TimedOut, in words."""
+        destination, server, table = upstream.destination, upstream.server, session.hooks.table
+        server.tls, server.alpn_offers = True, list(ALPN)
+        name = destination.sni or destination.host
+        server.sni = name
+        data = TlsData(server, Context(session.client, server))
+        await fire(table.tls_start_server, data)
+        try:
+            codec = self._contexts.server_codec(name, (destination.host, destination.port), ALPN)
+            await self._finish(upstream.stream, codec)
+        except (TlsError, TimedOut, PeerClosed) as error:
+            upstream.stream.abort()
+            await fire(table.tls_failed_server, data)
+            if isinstance(error, PeerClosed):
+                raise TlsError(str(error)) from None
+            raise
+        _note(server, codec)
+        server.certificate_list = list(codec.certificates)
+        await fire(table.tls_established_server, data)
+
+
+def _note(connection: Client | Server, codec: TlsCodec) -> None:
+    """What the handshake agreed on."""
+    connection.timestamp_tls_setup = time.time()
+    connection.tls_version = codec.version
+    connection.cipher = codec.cipher
+    connection.alpn = codec.alpn or b""
+
+
+async def _client_hello(stream: Stream) -> clienthello.ClientHello:
+    """The ClientHello at the front of the buffer, which stays there. Raises TlsError, PeerClosed."""
+    while True:
+        try:
+            hello = clienthello.parse(stream.buffer)
+        except ValueError as error:
+            raise TlsError(f"the client's TLS handshake cannot be understood: {error}", "client") from None
+        if hello is not None:
+            return hello
+        if not await stream.more():
+            raise PeerClosed("the client closed the connection during the TLS handshake", "client")
+
+
+def _patterns(option: str, expressions: list[str]) -> list[re.Pattern[str]]:
+    try:
+        return [re.compile(expression, re.IGNORECASE) for expression in expressions]
+    except re.error as error:
+        raise OptionsError(f"option {option!r}: {error.pattern!r} is not a regular expression: {error}") from None
+
+
+def _any_match(patterns: list[re.Pattern[str]], names: tuple[str, ...]) -> bool:
+    return any(pattern.search(name) for pattern in patterns for name in names)

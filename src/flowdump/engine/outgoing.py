@@ -1,0 +1,135 @@
+"""How a message is framed on its way out (RFC 9112 section 6), and which of its fields stay behind (RFC 9110 section
+7.6.1).
+
+The flow keeps a message as it came. What is sent keeps order, case and repetition of its fields, less the ones that
+were meant for the proxy, and with a length that is true.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowdump.engine.chunked import encode_chunk, last_chunk
+from flowdump.engine.heads import forwarded, request_head_bytes, response_head_bytes
+from flowdump.engine.http1 import CHUNKED, CLOSE, NONE, Fields, Framing
+
+if TYPE_CHECKING:
+    from flowdump.engine.heads import RequestHead
+    from flowdump.headers import Headers
+    from flowdump.http import RequestData, Response, ResponseData
+
+#: Requests of other methods without a body need no length (RFC 9110 section 8.6).
+_EXPECT_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
+
+
+def whole_request(data: RequestData, absolute_form: bool) -> tuple[bytes, bytes]:
+    """Head and body of a request that is here completely."""
+    fields = forwarded(data.headers.fields)
+    content = data.content or b""
+    if "transfer-encoding" in data.headers:
+        body = (encode_chunk(content) if content else b"") + last_chunk(_trailer_fields(data.trailers))
+    else:
+        body = content
+        if content or "content-length" in data.headers or data.method in _EXPECT_BODY:
+            fields = _with_length(fields, data.headers, len(content))
+    return request_head_bytes(data.method, target(data, absolute_form), b"HTTP/1.1", fields), body
+
+
+def streamed_request(
+    data: RequestData, incoming: Framing, stream: object, absolute_form: bool
+) -> tuple[bytes, Framing]:
+    """Head and framing of a request whose body follows piece by piece."""
+    fields = forwarded(data.headers.fields)
+    framing = incoming
+    if incoming.kind == "length" and callable(stream):
+        framing = CHUNKED  # nobody knows how long the transformed body will be
+    if framing.kind == "chunked":
+        fields = _chunked(fields)
+    return request_head_bytes(data.method, target(data, absolute_form), b"HTTP/1.1", fields), framing
+
+
+def whole_response(data: ResponseData, method: bytes, request: RequestHead) -> tuple[bytes, bytes]:
+    """Head and body of a response that is here completely."""
+    fields = forwarded(data.headers.fields, upgrading=data.status_code == 101)
+    content = data.content or b""
+    if _is_bodiless(data.status_code, method):
+        fields = _without(fields, b"transfer-encoding") if method != b"HEAD" else fields
+        content = b""
+    elif "transfer-encoding" in data.headers and request.version != b"HTTP/1.0":
+        content = (encode_chunk(content) if content else b"") + last_chunk(_trailer_fields(data.trailers))
+    else:
+        fields = _with_length(fields, data.headers, len(content))
+    fields = _persistence(fields, request)
+    return response_head_bytes(b"HTTP/1.1", data.status_code, data.reason, fields), content
+
+
+def streamed_response(
+    response: Response, incoming: Framing, method: bytes, request: RequestHead
+) -> tuple[bytes, Framing]:
+    """Head and framing of a response whose body follows piece by piece."""
+    data = response.data
+    fields = forwarded(data.headers.fields)
+    if _is_bodiless(data.status_code, method):
+        framing = NONE
+    elif incoming.kind == "length" and not callable(response.stream):
+        framing = incoming
+    elif request.version == b"HTTP/1.0":
+        framing, fields = CLOSE, _without(_without(fields, b"transfer-encoding"), b"content-length")
+    else:
+        framing, fields = CHUNKED, _chunked(fields)
+    fields = _persistence(fields, request)
+    return response_head_bytes(b"HTTP/1.1", data.status_code, data.reason, fields), framing
+
+
+def target(data: RequestData, absolute_form: bool) -> bytes:
+    """The request target: origin-form for an origin, absolute-form for a proxy (RFC 9112 section 3.2)."""
+    if not absolute_form:
+        return data.path or b"/"
+    from flowdump import urls
+
+    authority = urls.authority_to_ascii(urls.hostport(data.scheme, data.host, data.port))
+    return b"%b://%b%b" % (data.scheme, authority, data.path)
+
+
+def says_close(headers: Headers) -> bool:
+    """Whether a message's sender wants the connection closed behind it."""
+    return "close" in headers.get("connection", "").lower()
+
+
+def _is_bodiless(status_code: int, method: bytes) -> bool:
+    return method == b"HEAD" or status_code in (204, 304) or status_code < 200
+
+
+def _with_length(fields: Fields, headers: Headers, length: int) -> Fields:
+    """``fields`` with a Content-Length that is true, at the place of the one that was there."""
+    digits = b"%d" % length
+    if headers.get("content-length") == str(length):
+        return fields
+    fields = _without(fields, b"transfer-encoding")
+    if "content-length" not in headers:
+        return (*fields, (b"Content-Length", digits))
+    return tuple((name, digits if name.lower() == b"content-length" else value) for name, value in fields)
+
+
+def _chunked(fields: Fields) -> Fields:
+    fields = _without(fields, b"content-length")
+    if any(name.lower() == b"transfer-encoding" for name, _ in fields):
+        return fields
+    return (*fields, (b"Transfer-Encoding", b"chunked"))
+
+
+def _without(fields: Fields, name: bytes) -> Fields:
+    return tuple(pair for pair in fields if pair[0].lower() != name)
+
+
+def _persistence(fields: Fields, request: RequestHead) -> Fields:
+    """What a client has to be told about keeping the connection."""
+    if not request.keep_alive:
+        return (*fields, (b"Connection", b"close"))
+    if request.version == b"HTTP/1.0":
+        return (*fields, (b"Connection", b"keep-alive"))
+    return fields
+
+
+def _trailer_fields(trailers: Headers | None) -> Fields:
+    return () if trailers is None else trailers.fields

@@ -1,0 +1,168 @@
+"""The running proxy: its listeners and the sessions of its clients; start, stop, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flowdump.connection import hostport
+from flowdump.engine.session import Session
+from flowdump.engine.stream import Stream
+from flowdump.exceptions import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowdump.engine.interception import Interception
+    from flowdump.flow import Flow
+    from flowdump.hooks import HookTable
+    from flowdump.options import Options
+
+#: Seconds between two looks for streams that were idle for too long.
+TICK = 1.0
+
+#: Connections that wait to be accepted. When descriptors run out, asyncio pauses accepting for a second.
+BACKLOG = 1024
+
+
+class Hooks(Protocol):
+    """Whoever holds the current hook table."""
+
+    @property
+    def table(self) -> HookTable: ...
+
+
+class Log(Protocol):
+    """The levels of the event log that the engine uses."""
+
+    def debug(self, text: Any) -> None: ...
+    def info(self, text: Any) -> None: ...
+    def warn(self, text: Any) -> None: ...
+    def error(self, text: Any) -> None: ...
+
+
+class Proxy:
+    """Accepts clients and serves each in a task of its own. ``on_flow`` is called with every flow that has ended."""
+
+    def __init__(self, options: Options, hooks: Hooks, log: Log, on_flow: Callable[[Flow], None]) -> None:
+        self.options = options
+        self.hooks = hooks
+        self.log = log
+        self.on_flow = on_flow
+        self.tls: Interception
+        self.stopping = False
+        self.addresses: list[tuple[str, int]] = []
+        #: Every open connection, to clients and to origins.
+        self.streams: set[Stream] = set()
+        self._servers: list[asyncio.Server] = []
+        self._sessions: dict[asyncio.Task[None], Session] = {}
+        self._ticker: asyncio.Task[None] | None = None
+
+    # -- start ---------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the listeners. Raises UserError when an address cannot be had."""
+        from flowdump.engine.interception import Interception
+
+        self.tls = Interception(self)
+        host, port = self.options.listen_host, self.options.listen_port
+        loop = asyncio.get_running_loop()
+        try:
+            server = await loop.create_server(
+                lambda: Stream("client", self.streams, self._accept), host or None, port or 0, backlog=BACKLOG
+            )
+        except OSError as error:
+            raise UserError(f"cannot listen on {host or '*'}:{port}: {error.strerror or error}") from None
+        self._servers.append(server)
+        self.addresses = [sock.getsockname()[:2] for sock in server.sockets]
+        self._ticker = asyncio.create_task(self._tick())
+
+    def _accept(self, stream: Stream) -> None:
+        session = Session(self, stream, "regular")
+        task = asyncio.get_running_loop().create_task(self._serve(session))
+        self._sessions[task] = session
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._sessions.pop(task, None)
+
+    async def _serve(self, session: Session) -> None:
+        try:
+            await session.run()
+        except asyncio.CancelledError:
+            session.stream.abort()
+        except Exception as error:  # a bug of ours: this client is lost, the proxy is not
+            self.log.error(f"{session}: internal error: {_trace(error)}")
+            session.stream.abort()
+
+    async def _tick(self) -> None:
+        """Fail the streams that were idle for longer than whoever waits for them allows."""
+        from flowdump.engine.errors import TimedOut
+
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(TICK)
+            now = loop.time()
+            for stream in list(self.streams):
+                limit = stream.idle_limit
+                if limit is not None and now - stream.last_active > limit:
+                    stream.fail(TimedOut(f"the {stream.peer} sent nothing for {limit:g} s", stream.peer))
+
+    def is_own_address(self, peername: Any) -> bool:
+        """Whether an address that was connected to is one that this proxy listens on."""
+        if peername is None or peername[1] not in {port for _, port in self.addresses}:
+            return False
+        reached = _plain(peername[0])
+        own = {_plain(host) for host, _ in self.addresses}
+        return reached in own or (any(address.is_unspecified for address in own) and _is_local(reached))
+
+    # -- stop ----------------------------------------------------------------------------------------------------
+
+    async def stop(self, patience: float) -> None:
+        """Accept nobody any more, let exchanges under way end for ``patience`` seconds, then cut what is left."""
+        self.stopping = True
+        for server in self._servers:
+            server.close()
+        for session in list(self._sessions.values()):
+            if not session.busy:
+                session.stream.close()
+        tasks = list(self._sessions)
+        if tasks:
+            _, left = await asyncio.wait(tasks, timeout=patience)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+        if self._ticker is not None:
+            self._ticker.cancel()
+            await asyncio.gather(self._ticker, return_exceptions=True)
+
+    def __repr__(self) -> str:
+        return f"Proxy({', '.join(map(hostport, self.addresses))}, {len(self._sessions)} sessions)"
+
+
+def _plain(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(host.partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped or address
+
+
+def _is_local(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether an address belongs to this machine: a socket can be bound to it."""
+    import socket
+
+    if address.is_loopback:
+        return True
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(address), 0))
+        except OSError:
+            return False
+    return True
+
+
+def _trace(error: BaseException) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(error)).rstrip()

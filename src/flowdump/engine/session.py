@@ -1,0 +1,281 @@
+"""One client connection: which protocol it speaks, where it wants to go, one exchange after the other.
+
+Straight-line coroutines, and the call stack is the protocol stack: CONNECT answers 200 and calls ``serve`` again, with
+a destination; TLS is switched on in the stream and ``serve_http`` is called again. The outer call sleeps from then on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+from flowdump import urls
+from flowdump.connection import Client, ConnectionState, Server, hostport
+from flowdump.engine import tunnel
+from flowdump.engine.errors import ConnectionFailure, ProtocolError
+from flowdump.engine.exchange import Exchange
+from flowdump.engine.heads import response_head_bytes
+from flowdump.engine.http1 import Http1Server
+from flowdump.engine.pages import error_page
+from flowdump.engine.upstream import Destination, Upstream, Upstreams
+from flowdump.flow import Error
+from flowdump.headers import Headers
+from flowdump.hooks import fire
+from flowdump.http import HTTPFlow, Request, RequestData
+from flowdump.tcp import TCPFlow
+
+if TYPE_CHECKING:
+    from flowdump.engine.heads import RequestHead
+    from flowdump.engine.proxy import Proxy
+    from flowdump.engine.stream import Stream
+
+#: A method and the blank behind it: what every HTTP/1 request begins with.
+_HTTP = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} ").match
+_TLS_HANDSHAKE = 0x16
+
+
+class Session:
+    """What happens on one client connection."""
+
+    def __init__(self, proxy: Proxy, stream: Stream, mode: str) -> None:
+        self.proxy = proxy
+        self.stream = stream
+        self.options = proxy.options
+        self.hooks = proxy.hooks
+        self.client = Client(
+            peername=stream.info("peername") or ("", 0),
+            sockname=stream.info("sockname") or ("", 0),
+            timestamp_start=time.time(),
+            proxy_mode=mode,
+        )
+        self.client.state = ConnectionState.OPEN
+        self.upstreams = Upstreams(self)
+        #: Where everything goes: None until a CONNECT or a mode has said so.
+        self.destination: Destination | None = None
+        self.busy = False
+        self._loop = asyncio.get_running_loop()
+        self._held: dict[str, asyncio.Event] = {}
+
+    async def run(self) -> None:
+        """From the first byte to the last; never raises, but for cancellation."""
+        try:
+            await fire(self.hooks.table.client_connected, self.client)
+            await self.serve()
+        except ConnectionFailure as error:
+            self.proxy.log.debug(f"{self}: {error}")
+        finally:
+            self.stream.close()
+            await self.upstreams.close_all()
+            self.client.timestamp_end = time.time()
+            self.client.state = ConnectionState.CLOSED
+            await fire(self.hooks.table.client_disconnected, self.client)
+
+    async def serve(self) -> None:
+        """Find out what the client speaks, and speak it."""
+        stream = self.stream
+        stream.idle_limit = self.options.client_timeout or None
+        while not stream.buffer:
+            if not await stream.more():
+                return
+        if stream.buffer[0] == _TLS_HANDSHAKE and self.destination is not None:
+            await self.proxy.tls.intercept(self)
+            return
+        while len(stream.buffer) < 33 and b" " not in stream.buffer and b"\n" not in stream.buffer:
+            if not await stream.more():
+                break
+        if self.destination is None or _HTTP(stream.buffer) or not self.options.rawtcp:
+            await self.serve_http()
+        else:
+            await self.serve_raw()
+
+    # -- HTTP ----------------------------------------------------------------------------------------------------
+
+    async def serve_http(self) -> None:
+        """One exchange after the other, until one of the sides has had enough."""
+        client = Http1Server(self.stream, self.options.validate_inbound_headers)
+        limit = self.options.client_timeout or None
+        while client.keep_alive and not self.proxy.stopping:
+            self.stream.idle_limit = limit
+            try:
+                head = await client.next()
+                if head is None:
+                    return
+                self.busy = True
+                if head.method == b"CONNECT" and self.destination is None:
+                    await self._connect(head, client)
+                    return
+                flow = self._flow(head)
+            except ProtocolError as error:
+                await self._refuse(error, client)
+                return
+            self.stream.idle_limit = self.options.body_timeout or None
+            await Exchange(self, client, flow, head).run()
+            self.busy = False
+
+    async def _connect(self, head: RequestHead, client: Http1Server) -> None:
+        """A tunnel to wherever the client says (RFC 9110 section 9.3.6)."""
+        try:
+            host, port = urls.parse_authority(head.target, check=True)
+        except ValueError as error:
+            raise ProtocolError(f"CONNECT to {head.target!r}: {error}", status=400) from None
+        if port is None:
+            raise ProtocolError(f"CONNECT to {head.target!r}: a port is missing", status=400)
+        data = _request_data(head)
+        data.host, data.port, data.authority = host, port, head.target
+        flow = self._new_flow(data)
+        await fire(self.hooks.table.http_connect, flow)
+        if flow.error is not None:
+            self.stream.abort()
+            self.finished(flow)
+            return
+        if flow.response is not None and not 200 <= flow.response.status_code < 300:
+            await self._refuse_tunnel(flow, client)
+            return
+        self.stream.write(response_head_bytes(b"HTTP/1.1", 200, b"Connection established", ()))
+        self.destination = Destination(host, port, tls=False)
+        self.busy = False
+        name = hostport((host, port))
+        if self.proxy.tls.is_ignored(name) or self.proxy.tls.is_raw(name):
+            await self.serve_raw(record=not self.proxy.tls.is_ignored(name) or self.options.show_ignored_hosts)
+            return
+        await self.serve()
+
+    async def _refuse_tunnel(self, flow: HTTPFlow, client: Http1Server) -> None:
+        response = flow.response
+        assert response is not None
+        fields = (*response.data.headers.fields, (b"Connection", b"close"))
+        head = response_head_bytes(b"HTTP/1.1", response.status_code, response.data.reason, fields)
+        client.send_whole(head, response.data.content or b"")
+        self.finished(flow)
+
+    def _flow(self, head: RequestHead) -> HTTPFlow:
+        """The flow of a request, from wherever it says it wants to go. Raises ProtocolError."""
+        data = _request_data(head)
+        if head.target.startswith(b"/") or head.target == b"*":
+            self._origin_form(data, head)
+        else:
+            self._absolute_form(data, head)
+        flow = self._new_flow(data)
+        if head.host is not None and data.authority not in (b"", head.host):
+            flow.metadata["host_header_arrived"] = head.host
+        return flow
+
+    def _origin_form(self, data: RequestData, head: RequestHead) -> None:
+        destination = self.destination
+        if destination is None:
+            raise ProtocolError(
+                "this is a proxy: the request names no host to go to. Set it up as the proxy of your client", status=400
+            )
+        data.scheme = b"https" if destination.tls else b"http"
+        data.host, data.port, data.path = destination.host, destination.port, head.target
+
+    def _absolute_form(self, data: RequestData, head: RequestHead) -> None:
+        try:
+            data.scheme, data.host, data.port, data.path = urls.parse(head.target)
+        except ValueError as error:
+            raise ProtocolError(f"request target {head.target[:200]!r}: {error}", status=400) from None
+        if data.scheme not in (b"http", b"https"):
+            raise ProtocolError(f"the scheme {data.scheme.decode('ascii', 'replace')!r} is not HTTP", status=400)
+        authority = head.target.partition(b"://")[2]
+        data.authority = re.split(rb"[/?#]", authority, maxsplit=1)[0].rpartition(b"@")[2]
+        if head.host != data.authority:  # the target wins (RFC 9112 section 3.2.2)
+            data.headers["host"] = data.authority
+
+    def _new_flow(self, data: RequestData) -> HTTPFlow:
+        flow = HTTPFlow(self.client, Server(address=(data.host, data.port)), live=self)
+        flow.request = Request.from_data(data)
+        return flow
+
+    async def _refuse(self, error: ProtocolError, client: Http1Server) -> None:
+        """A request that cannot be understood: recorded as far as it goes, answered, and the connection ends."""
+        data = RequestData()
+        data.method, data.scheme, data.authority, data.path = b"", b"http", b"", b""
+        data.host, data.port = (self.destination or ("", 0))[:2]
+        data.http_version, data.headers, data.content, data.trailers = b"HTTP/1.1", Headers(), b"", None
+        data.timestamp_start = data.timestamp_end = time.time()
+        flow = self._new_flow(data)
+        flow.error = Error(str(error))
+        self.proxy.log.warn(f"{hostport(self.client.peername)}: {error}")
+        await fire(self.hooks.table.error, flow)
+        client.send_whole(*error_page(error.status, str(error)))
+        self.finished(flow)
+
+    def destination_of(self, data: RequestData) -> Destination:
+        """Where a request goes; scripts may have changed that."""
+        own = self.destination
+        tls = data.scheme == b"https"
+        if own is not None and (own.host, own.port, own.tls) == (data.host, data.port, tls):
+            return own
+        return Destination(data.host, data.port, tls)
+
+    # -- not HTTP ------------------------------------------------------------------------------------------------
+
+    async def serve_raw(self, record: bool = True) -> None:
+        """Join the client and its destination as they are."""
+        assert self.destination is not None
+        server = Server(address=self.destination[:2])
+        flow = TCPFlow(self.client, server, live=self) if record else None
+        try:
+            upstream = await self.upstreams.connect(self.destination._replace(tls=False), server)
+        except ConnectionFailure as error:
+            if flow is not None:
+                flow.error = Error(str(error))
+                self.finished(flow)
+            raise
+        await self.relay(upstream, flow)
+
+    async def relay(self, upstream: Upstream, flow: TCPFlow | None = None) -> None:
+        """Join the client's stream and an open upstream; a flow records what passes."""
+        try:
+            await tunnel.relay(self, self.stream, upstream.stream, flow)
+        finally:
+            if flow is not None:
+                self.finished(flow)
+
+    # -- flows ---------------------------------------------------------------------------------------------------
+
+    def finished(self, flow: Any) -> None:
+        """A flow has ended: hand it to whoever shows or stores it."""
+        flow.live = None
+        self.proxy.on_flow(flow)
+
+    async def wait_for_resume(self, flow: Any) -> None:
+        """Hold a flow until somebody resumes or kills it."""
+        while flow.intercepted:
+            event = self._held[flow.id] = asyncio.Event()
+            await event.wait()
+
+    def intercept(self, flow: Any) -> None:
+        """The flow is marked; the next event of it waits."""
+
+    def resume(self, flow: Any) -> None:
+        """Let a held flow go on; from any thread."""
+        self._loop.call_soon_threadsafe(self._release, flow.id)
+
+    kill = resume
+
+    def _release(self, identifier: str) -> None:
+        event = self._held.pop(identifier, None)
+        if event is not None:
+            event.set()
+
+    def __repr__(self) -> str:
+        where = f" → {hostport(self.destination[:2])}" if self.destination else ""
+        return f"Session({hostport(self.client.peername)}{where})"
+
+
+def _request_data(head: RequestHead) -> RequestData:
+    data = RequestData()
+    data.method = head.method
+    data.http_version = head.version
+    headers = Headers.__new__(Headers)
+    headers.fields = head.headers
+    data.headers = headers
+    data.content = data.trailers = None
+    data.timestamp_start = time.time()
+    data.timestamp_end = None
+    data.scheme = data.authority = data.path = b""
+    data.host, data.port = "", 0
+    return data

@@ -1,0 +1,307 @@
+"""One connection as a buffer to look into: ``Stream``.
+
+A ``Stream`` is an :class:`asyncio.Protocol` that owns socket, buffer, TLS and flow control. Bytes that arrive are
+appended to ``buffer``, decrypted if TLS is on. Looking into the buffer and taking from it is synchronous; only
+``more()`` waits, for growth or the end. TLS is a codec inside the stream: switching it on in the middle (CONNECT) moves
+what is buffered into the codec, and the same buffer yields plaintext from then on. TLS in TLS is two codecs, one inside
+the other.
+
+Flow control: above ``HIGH`` unread bytes the socket is no longer read, below ``LOW`` it is again. ``write()`` never
+waits; ``drain()`` waits while the transport holds more than its own high mark.
+
+Ends, and how they are told: the peer's end of data makes ``more()`` return False; a broken connection raises
+PeerClosed, from ``more()`` and from ``drain()``. ``last_active`` is the loop time of the last bytes in or out; whoever
+waits for a peer sets ``idle_limit``, and one ticker of the proxy fails the streams that were idle for longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from flowdump.engine.errors import Peer, PeerClosed
+from flowdump.exceptions import FlowdumpError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowdump.engine.tls import TlsCodec
+
+#: Unread bytes above which the socket is left alone, and below which it is read again.
+HIGH: Final = 256 * 1024
+LOW: Final = 64 * 1024
+
+#: A peer that has ended its direction may have closed the connection altogether: only sending shows. If nothing was
+#: sent for this many seconds, it counts as gone.
+HALF_CLOSED: Final = 3.0
+
+#: Bytes the transport may hold before ``drain`` waits.
+WRITE_HIGH: Final = 256 * 1024
+
+
+class Stream(asyncio.Protocol):
+    """A TCP connection to ``peer`` ("client" or "server").
+
+    While it is open it is in ``registry``. ``on_connect`` is called with the stream once it is open; ``on_gone``, which
+    may be set later, when the peer is certainly gone.
+    """
+
+    def __init__(self, peer: Peer, registry: set[Stream], on_connect: Callable[[Stream], None] | None = None) -> None:
+        self.peer: Peer = peer
+        self._registry = registry
+        self.on_gone: Callable[[], None] | None = None
+        self.buffer = bytearray()
+        self.at_eof = False
+        self.error: BaseException | None = None
+        self.closed = False
+        self.last_active = 0.0
+        #: Seconds without a byte after which the stream fails, None for any time.
+        self.idle_limit: float | None = None
+        self._on_connect = on_connect
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._codecs: list[TlsCodec] = []
+        self._reader: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
+        self._held = False
+        self._clogged = False
+        self._eof_sent = False
+
+    # -- asyncio's side ------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH)
+        self.last_active = self._loop.time()
+        self._registry.add(self)
+        if self._on_connect is not None:
+            self._on_connect(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.last_active = self._loop.time()
+        if self._codecs:
+            self._decrypt(data)
+        else:
+            self.buffer += data
+        if len(self.buffer) > HIGH and not self._held:
+            self._held = True
+            self._transport.pause_reading()
+        self._wake_reader()
+
+    def eof_received(self) -> bool:
+        self.at_eof = True
+        if self._codecs:
+            self._codecs[0].receive_eof()
+            self._decrypt(b"")
+        self._wake_reader()
+        if self.on_gone is not None:
+            self._loop.call_later(HALF_CLOSED, self._gone)
+        return True  # our own direction stays open until we close it
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.closed = self.at_eof = True
+        self._registry.discard(self)
+        if error is not None:
+            self.error = error
+        self._clogged = False
+        self._wake_reader()
+        if self._writer is not None and not self._writer.done():
+            self._writer.set_result(None)
+        self._gone()
+
+    def _gone(self) -> None:
+        if self.on_gone is not None:
+            on_gone, self.on_gone = self.on_gone, None
+            on_gone()
+
+    def pause_writing(self) -> None:
+        self._clogged = True
+
+    def resume_writing(self) -> None:
+        self._clogged = False
+        if self._writer is not None and not self._writer.done():
+            self._writer.set_result(None)
+
+    def _wake_reader(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    async def more(self) -> bool:
+        """Wait until the buffer has grown; False when the peer will send no more.
+
+        Raises PeerClosed when the connection broke. One task at a time may wait.
+        """
+        if self.at_eof:
+            return self._ended()
+        before = len(self.buffer)
+        while len(self.buffer) == before:
+            self._reader = self._loop.create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+            if self.at_eof and len(self.buffer) == before:
+                return self._ended()
+        return True
+
+    def _ended(self) -> bool:
+        if isinstance(self.error, FlowdumpError):
+            raise self.error
+        if self.error is not None:
+            raise PeerClosed(f"the {self.peer} broke the connection: {self.error}", self.peer)
+        return False
+
+    def take(self, n: int) -> bytes:
+        """The first ``n`` bytes of the buffer (fewer when it has fewer), which leave it."""
+        data = bytes(self.buffer[:n]) if n < len(self.buffer) else bytes(self.buffer)
+        del self.buffer[:n]
+        self.consumed()
+        return data
+
+    def consumed(self) -> None:
+        """Read the socket again if enough was taken. To be called after taking from ``buffer`` directly."""
+        if self._held and len(self.buffer) < LOW and not self.closed:
+            self._held = False
+            self._transport.resume_reading()
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send ``data``; never waits. After the connection broke it goes nowhere: ``drain`` tells."""
+        if self.closed or self._eof_sent:
+            return
+        if self._codecs:
+            data = self._encrypt(data)
+        self._transport.write(data)
+        self.last_active = self._loop.time()
+
+    async def drain(self) -> None:
+        """Wait until the peer has taken enough of what was written. Raises PeerClosed when the connection broke."""
+        while self._clogged:
+            self._writer = self._loop.create_future()
+            try:
+                await self._writer
+            finally:
+                self._writer = None
+        if self.closed:
+            self._ended()
+            raise PeerClosed(f"the {self.peer} closed the connection", self.peer)
+
+    @property
+    def clogged(self) -> bool:
+        """Whether ``drain`` would wait."""
+        return self._clogged
+
+    # -- TLS -----------------------------------------------------------------------------------------------------
+
+    async def start_tls(self, codec: TlsCodec) -> None:
+        """Speak TLS from now on; what is in the buffer already is TLS. Returns after the handshake.
+
+        Raises ssl.SSLError when the handshake fails, PeerClosed when the peer goes away during it.
+        """
+        received = bytes(self.buffer)
+        self.buffer.clear()
+        self.consumed()
+        self._codecs.append(codec)
+        if received:
+            codec.receive(received)
+        try:
+            while not codec.handshake():
+                self._flush()
+                if not await self._more_ciphertext():
+                    raise PeerClosed(f"the {self.peer} closed the connection during the TLS handshake", self.peer)
+        finally:
+            self._flush()
+        self.buffer += codec.read()
+
+    async def _more_ciphertext(self) -> bool:
+        if self.at_eof:
+            return self._ended()
+        self._reader = self._loop.create_future()
+        try:
+            await self._reader
+        finally:
+            self._reader = None
+        return not self.at_eof or not self._ended()
+
+    def _decrypt(self, data: bytes) -> None:
+        """Pass bytes through the codecs, outermost first; what the last one yields is appended to the buffer."""
+        try:
+            for codec in self._codecs:
+                codec.receive(data)
+                data = codec.read() if codec.established else b""
+                if codec.eof:
+                    self.at_eof = True
+        except Exception as error:  # ssl.SSLError: the peer sent no valid record, or an alert
+            self.error, self.at_eof = error, True
+            data = b""
+        self.buffer += data
+        self._flush()
+
+    def _encrypt(self, data: bytes) -> bytes:
+        for codec in reversed(self._codecs):
+            codec.write(data)
+            data = codec.outgoing()
+        return data
+
+    def _flush(self) -> None:
+        """Send what the codecs have to say on their own: handshakes, tickets, alerts."""
+        data = b""
+        for codec in reversed(self._codecs):
+            if data:
+                codec.write(data)
+            data = codec.outgoing()
+        if data and not self.closed:
+            self._transport.write(data)
+
+    def fail(self, error: BaseException) -> None:
+        """Whoever waits for the peer, or will, gets ``error``; the connection is cut."""
+        self.error, self.at_eof = error, True
+        self.abort()
+        self._wake_reader()
+
+    # -- closing -------------------------------------------------------------------------------------------------
+
+    def write_eof(self) -> None:
+        """Tell the peer that nothing more comes; its own direction stays open."""
+        if self.closed or self._eof_sent:
+            return
+        self._goodbye()
+        self._eof_sent = True
+        if not self._codecs and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def close(self) -> None:
+        """Close after what was written has gone out."""
+        if not self.closed:
+            if not self._eof_sent:
+                self._goodbye()
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once; the peer sees a broken connection."""
+        if not self.closed:
+            self._transport.abort()
+
+    def _goodbye(self) -> None:
+        if self._codecs:
+            for codec in reversed(self._codecs):
+                codec.unwrap()
+            self._flush()
+
+    # -- facts ---------------------------------------------------------------------------------------------------
+
+    def info(self, name: str) -> Any:
+        """``peername``, ``sockname`` or ``socket`` of the transport."""
+        return self._transport.get_extra_info(name)
+
+    @property
+    def codec(self) -> TlsCodec | None:
+        """The innermost TLS codec, None without TLS."""
+        return self._codecs[-1] if self._codecs else None
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "at eof" if self.at_eof else "open"
+        return f"Stream({self.peer}, {state}, {len(self.buffer)} bytes buffered{', tls' if self._codecs else ''})"

@@ -1,0 +1,189 @@
+"""Connections to origins: making them, TLS towards them, and keeping them for the next request of the same client.
+
+Every client session has its own ``Upstreams``; nothing is shared between clients. A connection is reused when the last
+exchange on it ended cleanly, it is still open and nothing has arrived on it that nobody asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import ssl
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flowdump.connection import ConnectionState, Server, hostport
+from flowdump.engine.errors import ConnectError, ConnectionFailure, TimedOut, TlsError
+from flowdump.engine.http1 import Http1Client
+from flowdump.engine.stream import Stream
+from flowdump.hooks import fire
+
+if TYPE_CHECKING:
+    from flowdump.engine.session import Session
+    from flowdump.http import HTTPFlow
+
+
+class Destination(NamedTuple):
+    """Where to: ``tls`` tells whether TLS is spoken there, ``sni`` the name that is asked for (None is the host)."""
+
+    host: str
+    port: int
+    tls: bool
+    sni: str | None = None
+
+
+class ServerData(NamedTuple):
+    """The argument of the server events."""
+
+    server: Server
+    client: Any
+
+
+class Upstream:
+    """One open connection to an origin."""
+
+    def __init__(self, destination: Destination, server: Server, stream: Stream, validate: bool) -> None:
+        self.destination = destination
+        self.server = server
+        self.stream = stream
+        self.http = Http1Client(stream, validate)
+        self.absolute_form = False
+
+    def __repr__(self) -> str:
+        return f"Upstream({hostport((self.destination.host, self.destination.port))}, {self.http.served} served)"
+
+
+class Upstreams:
+    """The connections of one client session to origins."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._idle: dict[Destination, Upstream] = {}
+        #: Why an origin could not be had when its certificate was looked at; told to the first request.
+        self.failed: dict[Destination, ConnectionFailure] = {}
+
+    async def get(self, flow: HTTPFlow) -> Upstream:
+        """A connection for the request of ``flow``, reused or new. Raises ConnectError, TlsError, TimedOut."""
+        data = flow.request.data
+        destination = self._session.destination_of(data)
+        upstream = self._idle.pop(destination, None)
+        if upstream is not None:
+            if upstream.http.is_idle:
+                return upstream
+            await self._close(upstream)
+        if self._idle and len(self._idle) > MAX_IDLE:
+            await self._close(self._idle.pop(next(iter(self._idle))))
+        failure = self.failed.pop(destination, None)
+        if failure is not None:
+            raise failure
+        flow.server_conn = Server(address=(destination.host, destination.port))
+        return await self.connect(destination, flow.server_conn)
+
+    def keep(self, upstream: Upstream) -> None:
+        """Have a connection ready for the next request to its destination."""
+        self._idle[upstream.destination] = upstream
+
+    async def release(self, upstream: Upstream) -> None:
+        """Take a connection back after an exchange; one that cannot be used again is closed."""
+        if upstream.http.release() and upstream.destination not in self._idle:
+            upstream.stream.idle_limit = None
+            self._idle[upstream.destination] = upstream
+        else:
+            await self._close(upstream)
+
+    async def close_all(self) -> None:
+        while self._idle:
+            await self._close(self._idle.popitem()[1])
+
+    async def _close(self, upstream: Upstream) -> None:
+        upstream.stream.close()
+        await self._closed(upstream.server)
+
+    async def _closed(self, server: Server) -> None:
+        server.timestamp_end = time.time()
+        server.state = ConnectionState.CLOSED
+        handlers = self._session.hooks.table.server_disconnected
+        if handlers:
+            await fire(handlers, ServerData(server, self._session.client))
+
+    # -- connecting ----------------------------------------------------------------------------------------------
+
+    async def connect(self, destination: Destination, server: Server) -> Upstream:
+        """Open a connection, TLS included. Raises ConnectError, TlsError, TimedOut."""
+        table = self._session.hooks.table
+        data = ServerData(server, self._session.client)
+        server.timestamp_start = time.time()
+        if table.server_connect:
+            await fire(table.server_connect, data)
+        try:
+            if server.error:
+                raise ConnectError(server.error)
+            stream = await self._open(server)
+            upstream = Upstream(destination, server, stream, self._session.options.validate_inbound_headers)
+        except (ConnectError, TimedOut) as error:
+            server.error = str(error)
+            if table.server_connect_error:
+                await fire(table.server_connect_error, data)
+            raise
+        if table.server_connected:
+            await fire(table.server_connected, data)
+        if destination.tls:
+            try:
+                await self._session.proxy.tls.connect(self._session, upstream)
+            except (TlsError, TimedOut) as error:
+                server.error = str(error)
+                await self._closed(server)
+                raise
+        stream.idle_limit = self._session.options.response_timeout or None
+        return upstream
+
+    async def _open(self, server: Server) -> Stream:
+        session = self._session
+        assert server.address is not None
+        host, port = server.address[0], server.address[1]
+        loop = asyncio.get_running_loop()
+        local = session.options.connect_addr
+        try:
+            async with asyncio.timeout(session.options.connect_timeout or None):
+                _, stream = await loop.create_connection(
+                    lambda: Stream("server", session.proxy.streams),
+                    host,
+                    port,
+                    happy_eyeballs_delay=None if _is_address(host) else HAPPY_EYEBALLS_DELAY,
+                    local_addr=(local, 0) if local else None,
+                )
+        except TimeoutError:
+            raise TimedOut(f"connecting to {hostport(server.address)} took too long") from None
+        except (OSError, UnicodeError, ValueError) as error:
+            raise ConnectError(f"cannot connect to {hostport(server.address)}: {_reason(error)}") from None
+        server.peername = stream.info("peername")
+        server.sockname = stream.info("sockname")
+        server.timestamp_tcp_setup = time.time()
+        server.state = ConnectionState.OPEN
+        if session.proxy.is_own_address(server.peername):
+            stream.abort()
+            raise ConnectError(f"{hostport(server.address)} is this proxy itself")
+        return stream
+
+
+#: RFC 8305 section 5.
+HAPPY_EYEBALLS_DELAY = 0.25
+
+#: Idle connections to different origins that one client session keeps.
+MAX_IDLE = 32
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

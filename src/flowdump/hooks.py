@@ -46,7 +46,11 @@ EVENTS = (
         "A connection to ``data.server`` could not be made; see ``data.server.error``.",
     ),
     Event("server_disconnected", ("data",), "A connection to a server is closed."),
-    Event("tls_clienthello", ("data",), "A ClientHello came: ``data.client_hello``. Set ``data.ignore_connection`` here."),
+    Event(
+        "tls_clienthello",
+        ("data",),
+        "A TLS handshake begins: ``data.client_hello``. ``data.ignore_connection`` may be set.",
+    ),
     Event("tls_start_client", ("data",), "The TLS handshake with a client is about to begin."),
     Event("tls_start_server", ("data",), "The TLS handshake with a server is about to begin."),
     Event("tls_established_client", ("data",), "The TLS handshake with a client succeeded: see ``data.conn``."),

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from flowdump import urls
 from flowdump.exceptions import FlowFileError
@@ -51,6 +51,8 @@ from flowdump.headers import Headers
 from flowdump.http import HTTPFlow, Request, RequestData, Response, ResponseData
 from flowdump.status_codes import RESPONSES
 
+#: For compressed HARs: what a few hundred kilobytes can expand to must not fill the memory of a small machine.
+MAX_PACKED_ENTRY: Final = 1 << 28
 #: URLs of what no host has served: ``data:``, ``blob:``, ``about:``, ``file:///``, ...
 _HOSTLESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//[^/?#])").match
 _HTTP = {b"ws": b"http", b"wss": b"https"}
@@ -89,7 +91,7 @@ def read_har(
     ``chunks`` are the bytes of the document (see ``inflate_chunks`` for compressed ones). ``report`` is told, as a
     HarProblem, of every damaged place, and of every entry that is skipped for it. ``notice`` is told of what is no
     damage: a skipped entry whose URL names no host, and (once) a date without a time zone or without sense.
-    ``max_entry`` is the most characters that an entry may have.
+    ``max_entry`` is the most characters that an entry may have; for compressed input MAX_PACKED_ENTRY is right.
 
     Raises FlowFileError when this is no HAR: no JSON object, or one without ``log.entries``. Nothing else, whatever
     the bytes.

@@ -8,8 +8,8 @@ from flowdump.exceptions import CommandError
 from flowdump.hooks import HookTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     import asyncio
+    from collections.abc import Callable
 
     from flowdump.log import EventLog
     from flowdump.options import Options

@@ -70,7 +70,8 @@ class Headers(MultiDict[Any, Any]):
         index = {name.lower(): value for name, value in fields}
         if len(index) != len(fields):
             index = _joined(fields)
-        self._index, self._indexed = index, fields
+        if type(fields) is tuple:  # a script may have put a list there, and that may change under us
+            self._index, self._indexed = index, fields
         return index
 
     def get(self, key: str | bytes, default: Any = None) -> Any:

@@ -84,6 +84,7 @@ class Ca:
     ) -> None:
         self.key = key or ec_key()
         self.parent = parent
+        self.certificate: x509.Certificate
         builder = _builder(name, self.key, days, parent.certificate if parent else None)
         extensions = (
             (x509.BasicConstraints(ca=True, path_length=None), True),

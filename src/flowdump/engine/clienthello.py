@@ -12,11 +12,16 @@ Everything is bounds-checked, nothing is copied but what is kept, and the size i
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 #: Bytes of a ClientHello, records included, above which it is refused. Real ones take 0.2 to 2 KiB.
 LIMIT: Final = 64 * 1024
+
+#: Records a ClientHello may be spread over. One is usual, tools against censorship make some dozens; since every
+#: arrival of bytes walks over them again, thousands of tiny ones would cost more than they should.
+MAX_RECORDS: Final = 512
 
 #: RFC 8446 section 5.1: the payload of a plaintext record.
 MAX_RECORD: Final = 1 << 14
@@ -24,6 +29,8 @@ MAX_RECORD: Final = 1 << 14
 _HANDSHAKE = 22
 _CLIENT_HELLO = 1
 _SERVER_NAME, _ALPN, _SUPPORTED_VERSIONS = 0, 16, 43
+
+_two_numbers = struct.Struct(">HH").unpack_from
 
 #: What can be a host name on the wire (RFC 6066 section 3: ASCII, A-labels); IP addresses should not be here, but are.
 _host = re.compile(rb"[0-9A-Za-z._:-]{1,255}").fullmatch
@@ -74,7 +81,9 @@ def parse(data: bytes | bytearray) -> ClientHello | None:
 def _records(data: bytes | bytearray) -> Iterator[tuple[int, int]]:
     """Start and end of the payload of each handshake record that is there as a whole."""
     start = 0
-    while start < len(data):
+    for _ in range(MAX_RECORDS):
+        if start >= len(data):
+            return
         header = data[start : start + 5]
         if header[0] != _HANDSHAKE or (len(header) > 1 and header[1] != 3):
             raise ValueError("not a TLS handshake record")
@@ -89,6 +98,7 @@ def _records(data: bytes | bytearray) -> Iterator[tuple[int, int]]:
             return
         yield start + 5, start + 5 + length
         start += 5 + length
+    raise ValueError("the ClientHello is spread over too many records")
 
 
 def _is_complete(handshake: bytes | bytearray) -> bool:
@@ -157,15 +167,21 @@ def _hello(message: bytes, length: int) -> ClientHello:
 
 
 def _extensions(data: bytes) -> Iterator[tuple[int, bytes]]:
-    reader = _Reader(data)
-    while reader:
-        yield reader.number(2), reader.vector(2)
+    start = 0
+    while start < len(data):
+        if start + 4 > len(data):
+            raise ValueError("an extension is cut off")
+        kind, length = _two_numbers(data, start)
+        start += 4 + length
+        if start > len(data):
+            raise ValueError("an extension is cut off")
+        yield kind, data[start - length : start]
 
 
 def _numbers(data: bytes) -> list[int]:
     if len(data) % 2:
         raise ValueError("a list of two-byte numbers of odd length")
-    return [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
+    return list(struct.unpack(f">{len(data) // 2}H", data))
 
 
 def _whole_vector(data: bytes, size: int) -> bytes:

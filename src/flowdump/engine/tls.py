@@ -60,9 +60,12 @@ class TlsCodec:
         self.truncated = False
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
+        if server_hostname is not None and "\0" in server_hostname:
+            raise ValueError("a NUL in a host name")
         ticket = session.ticket if session else None
         self._object = context.wrap_bio(self._incoming, self._outgoing, server_side, server_hostname, ticket)
         self._session = session
+        self._unread = b""
         self._on_session = None if server_side else on_session
 
     # -- reading -------------------------------------------------------------------------------------------------
@@ -80,7 +83,8 @@ class TlsCodec:
 
         Raises ssl.SSLError when the peer breaks the protocol or sends an alert; ``tls_failures`` has the words for it.
         """
-        pieces = []
+        pieces = [self._unread] if self._unread else []
+        self._unread = b""
         while self._incoming.pending or self._incoming.eof:
             piece = self._read_record()
             if not piece:
@@ -146,6 +150,7 @@ class TlsCodec:
         if not self.established:
             return
         try:
+            self._unread = self.read()  # data that arrived before our goodbye would be an error to OpenSSL behind it
             self._object.unwrap()
         except ssl.SSLWantReadError:
             return  # the usual case: ours is sent, the peer's has not come

@@ -20,6 +20,7 @@ from flowdump.version import __version__
 
 EXAMPLES = """\
 Examples:
+  flowdump -s add_header.py -w traffic.flows                 a proxy on port 8080 that runs a script and records
   flowdump -r saved                                          show the flows of a file, one line each
   flowdump -r saved -s "replacer.py html faketml" -w changed   transform saved flows with a script
   flowdump -q -r saved --set hardump=- > saved.har           turn a flow file into a HAR
@@ -64,7 +65,7 @@ class TableOption(click.Option):
         elif spec.choices and spec.type == "str":
             facts["type"] = click.Choice(spec.choices)
         else:
-            facts["metavar"] = {"filter?": "FILTER", "int": "N", "[str]": "TEXT"}.get(spec.type, "TEXT")
+            facts["metavar"] = {"filter?": "FILTER", "int": "N", "int?": "N", "size?": "SIZE"}.get(spec.type, "TEXT")
             facts["multiple"] = spec.type == "[str]"
         facts["metavar"] = _METAVARS.get(spec.name, facts.get("metavar"))
         super().__init__([*names, spec.name], **facts)
@@ -77,6 +78,13 @@ _METAVARS = {
     "scripts": "SCRIPT",
     "confdir": "PATH",
     "flow_detail": "LEVEL",
+    "mode": "MODE",
+    "listen_host": "HOST",
+    "listen_port": "PORT",
+    "certs": "[DOMAIN=]PATH",
+    "allow_hosts": "REGEX",
+    "ignore_hosts": "REGEX",
+    "tcp_hosts": "REGEX",
 }
 
 
@@ -87,7 +95,7 @@ def _grouped(group: str, *names: str, **facts: Any) -> click.Option:
 
 
 def _parameters() -> list[click.Parameter]:
-    _, _, display, _, running = GROUPS
+    _, _, _, display, _, running = GROUPS
     table: list[click.Parameter] = [TableOption(spec) for spec in OPTIONS if spec.flags]
     return [
         *table,
@@ -162,7 +170,7 @@ def _configure(options: Options, given: dict[str, Any]) -> None:
 def _typed(spec: Spec, value: Any) -> Any:
     if spec.type == "[str]":
         return list(value)
-    if spec.type == "int" and isinstance(value, str):
+    if spec.type in ("int", "int?") and isinstance(value, str):
         try:
             return int(value)
         except ValueError:

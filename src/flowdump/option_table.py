@@ -34,14 +34,13 @@ class Spec(NamedTuple):
     missing: str = ""
 
 
-_LIVE = "the live proxy"
 _REPLAY = "server replay"
 _MODIFY = "modifying traffic from the command line"
 _TLS_VERSIONS = ("UNBOUNDED", "SSL3", "TLS1", "TLS1_1", "TLS1_2", "TLS1_3")
 
 #: Sections of ``--help``, in order.
-GROUPS = ("Input and output", "Scripts", "Display", "Changing flows", "Running")
-_IO, _SCRIPTS, _DISPLAY, _CHANGE, _RUN = GROUPS
+GROUPS = ("Proxy", "Input and output", "Scripts", "Display", "Changing flows", "Running")
+_PROXY, _IO, _SCRIPTS, _DISPLAY, _CHANGE, _RUN = GROUPS
 
 OPTIONS = (
     Spec("rfile", "[str]", [],
@@ -80,20 +79,24 @@ OPTIONS = (
     Spec("server", "bool", True, "Start the listeners; with -r and without keepserving none is started.", (), (), _RUN),
     # the live proxy
     Spec("mode", "[str]", ["regular"],
-         "How traffic comes in: regular, upstream:URL, reverse:URL, socks5, transparent."),
-    Spec("listen_host", "str", "", "The address to listen on."),
-    Spec("listen_port", "int?", 8080, "The port to listen on; 0 is any free one."),
+         "How traffic comes in: regular, upstream:URL, reverse:URL, socks5, transparent.",
+         flags=("-m", "--mode"), group=_PROXY),
+    Spec("listen_host", "str", "", "The address to listen on.", flags=("--listen-host",), group=_PROXY),
+    Spec("listen_port", "int?", 8080, "The port to listen on; 0 is any free one.",
+         flags=("-p", "--listen-port"), group=_PROXY),
     Spec("connect_timeout", "int", 30, "Seconds to connect to an origin; 0 is no limit."),
     Spec("tls_timeout", "int", 30, "Seconds for a TLS handshake; 0 is no limit."),
     Spec("response_timeout", "int", 300, "Seconds an origin may be silent while it is waited for; 0 is no limit."),
     Spec("body_timeout", "int", 300, "Seconds a client may be silent in the middle of an exchange; 0 is no limit."),
     Spec("client_timeout", "int", 600, "Seconds a client may be silent between exchanges; 0 is no limit."),
     Spec("shutdown_timeout", "int", 10, "Seconds that exchanges under way get when flowdump is told to end."),
-    Spec("stream_large_bodies", "size?", None, "Stream bodies larger than this instead of buffering them."),
+    Spec("stream_large_bodies", "size?", None, "Stream bodies larger than this instead of buffering them.",
+         flags=("--stream-large-bodies",), group=_PROXY),
     Spec("body_size_limit", "size?", None, "Refuse bodies larger than this."),
     Spec("store_streamed_bodies", "bool", False, "Keep a copy of streamed bodies in the flow."),
     Spec("stream_event_streams", "bool", True, "Stream event streams, gRPC and the like without being asked."),
-    Spec("stream_websockets", "bool", False, "Forward WebSocket frames as they arrive."),
+    Spec("stream_websockets", "bool", False, "Forward WebSocket frames as they arrive.",
+         missing="understanding WebSocket"),
     Spec("websocket", "bool", True, "Understand WebSocket."),
     Spec("rawtcp", "bool", True, "Relay what is not HTTP as raw TCP."),
     Spec("http2", "bool", True, "Speak HTTP/2."),
@@ -105,21 +108,24 @@ OPTIONS = (
     Spec("connect_addr", "str?", None, "The local address of outgoing connections."),
     Spec("block_global", "bool", True, "Refuse clients with a public address."),
     Spec("block_private", "bool", False, "Refuse clients with a private address."),
-    Spec("allow_hosts", "[str]", [], "Intercept only hosts that match one of these expressions."),
-    Spec("ignore_hosts", "[str]", [], "Pass hosts that match through untouched."),
-    Spec("tcp_hosts", "[str]", [], "Treat hosts that match as raw TCP."),
-    Spec("udp_hosts", "[str]", [], "Treat hosts that match as raw UDP."),
+    Spec("allow_hosts", "[str]", [], "Intercept only hosts that match one of these expressions.",
+         flags=("--allow-hosts",), group=_PROXY),
+    Spec("ignore_hosts", "[str]", [], "Pass hosts that match through untouched.",
+         flags=("--ignore-hosts",), group=_PROXY),
+    Spec("tcp_hosts", "[str]", [], "Treat hosts that match as raw TCP.", flags=("--tcp-hosts",), group=_PROXY),
+    Spec("udp_hosts", "[str]", [], "Treat hosts that match as raw UDP.", missing="UDP"),
     Spec("show_ignored_hosts", "bool", False, "Record passed-through connections as TCP flows."),
-    Spec("proxyauth", "str?", None, "Ask clients for credentials."),
-    Spec("upstream_auth", "str?", None, "Credentials for the upstream proxy or the reverse target."),
+    Spec("proxyauth", "str?", None, "Ask clients for credentials.", missing="asking clients for credentials"),
+    Spec("upstream_auth", "str?", None, "Credentials for the upstream proxy or the reverse target.",
+         missing="credentials for upstreams are"),
     Spec("upstream_cert", "bool", True, "Look at the origin's certificate to build ours."),
     Spec("add_upstream_certs_to_client_chain", "bool", False, "Send the origin's chain along."),
-    Spec("certs", "[str]", [], "Given certificates: [DOMAIN=]PATH."),
+    Spec("certs", "[str]", [], "Given certificates: [DOMAIN=]PATH.", flags=("--certs",), group=_PROXY),
     Spec("cert_passphrase", "str?", None, "The passphrase of the given keys."),
     Spec("client_certs", "str?", None, "Client certificates for origins."),
     Spec("request_client_cert", "bool", False, "Ask clients for a certificate."),
     Spec("key_size", "int", 2048, "The RSA size of a newly made certificate authority."),
-    Spec("ssl_insecure", "bool", False, "Do not verify origins."),
+    Spec("ssl_insecure", "bool", False, "Do not verify origins.", flags=("-k", "--ssl-insecure"), group=_PROXY),
     Spec("ssl_verify_upstream_trusted_ca", "str?", None, "A file of trusted authorities for origins."),
     Spec("ssl_verify_upstream_trusted_confdir", "str?", None, "A folder of trusted authorities for origins."),
     Spec("tls_version_client_min", "str", "TLS1_2", "The lowest TLS version for clients.", _TLS_VERSIONS),
@@ -133,10 +139,10 @@ OPTIONS = (
     Spec("validate_inbound_headers", "bool", True, "Refuse malformed header names and ambiguous framing."),
     Spec("normalize_outbound_headers", "bool", True, "Lower-case header names towards HTTP/2."),
     Spec("http_connect_send_host_header", "bool", True, "Send Host with CONNECT to an upstream proxy."),
-    Spec("keep_host_header", "bool", False, "Keep the client's Host header in reverse mode."),
-    Spec("keep_alt_svc_header", "bool", False, "Keep Alt-Svc headers in reverse mode."),
+    Spec("keep_host_header", "bool", False, "Keep the client's Host header in reverse mode.", missing="reverse mode"),
+    Spec("keep_alt_svc_header", "bool", False, "Keep Alt-Svc headers in reverse mode.", missing="reverse mode"),
     Spec("strip_ech", "bool", True, "Take hints at encrypted ClientHello out of DNS answers."),
-    Spec("dns_name_servers", "[str]", [], "Name servers of DNS mode."),
+    Spec("dns_name_servers", "[str]", [], "Name servers of DNS mode.", missing="DNS mode"),
     Spec("dns_use_hosts_file", "bool", True, "Let DNS mode use the hosts file."),
     Spec("onboarding", "bool", True, "Serve the page that hands out the certificate."),
     Spec("onboarding_host", "str", "mitm.it", "The host of that page."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from flowdump.addons.onboarding import Onboarding
 from flowdump.app.offline import OfflineRun
 from flowdump.connection import hostport
 from flowdump.engine.proxy import Proxy
@@ -30,6 +31,12 @@ class LiveRun(OfflineRun):
     async def open(self) -> None:
         await super().open()
         await self.proxy.start()
+        self.master.addons.builtins.append(Onboarding(self._certificate))
+        self.master.addons.rebuild()
+
+    def _certificate(self, form: str) -> bytes:
+        authority = self.proxy.tls.authority
+        return {"pem": authority.pem, "der": authority.der, "p12": authority.p12}[form]()
 
     async def process(self) -> None:
         await super().process()

@@ -139,7 +139,10 @@ class Exchange:
         assert self._upstream is not None
         http, body = self._upstream.http, self.client.body
         request = self.flow.request
+        size = 0
         async for piece in streaming.pieces(body, request, self.flow, self.session.options):
+            size += len(piece)
+            check_size(size, self._body_limit, "client")
             http.send_body(piece)
             await http.stream.drain()
         http.finish(body.trailers)

@@ -127,7 +127,8 @@ class Interception:
             return
         session.destination = destination = Destination(destination.host, destination.port, tls=True, sni=hello.sni)
         upstream = None
-        if session.options.upstream_cert or data.establish_server_tls_first:
+        eager = session.options.upstream_cert and session.options.connection_strategy == "eager"
+        if eager or data.establish_server_tls_first:
             upstream = await self._look_at_origin(session, destination, context)
         leaf = self._leaf(name, upstream)
         client.mitmcert = leaf.cert

@@ -7,6 +7,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdump.connection import hostport
+from flowdump.engine.modes import Mode, parse
 from flowdump.engine.session import Session
 from flowdump.engine.stream import Stream
 from flowdump.exceptions import UserError
@@ -65,24 +66,58 @@ class Proxy:
         """Open the listeners. Raises UserError when an address cannot be had."""
         from flowdump.engine.interception import Interception
 
+        modes = [parse(spec) for spec in self.options.mode]
         self.tls = Interception(self)
-        host, port = self.options.listen_host, self.options.listen_port
         loop = asyncio.get_running_loop()
-        try:
-            server = await loop.create_server(
-                lambda: Stream("client", self.streams, self._accept), host or None, port or 0, backlog=BACKLOG
-            )
-        except OSError as error:
-            raise UserError(f"cannot listen on {host or '*'}:{port}: {error.strerror or error}") from None
-        self._servers.append(server)
-        self.addresses = [sock.getsockname()[:2] for sock in server.sockets]
+        loop.set_exception_handler(self._on_loop_error)
+        for mode in modes:
+            await self._listen(loop, mode)
         self._ticker = asyncio.create_task(self._tick())
 
-    def _accept(self, stream: Stream) -> None:
-        session = Session(self, stream, "regular")
+    async def _listen(self, loop: asyncio.AbstractEventLoop, mode: Mode) -> None:
+        host = mode.host if mode.host is not None else self.options.listen_host
+        port = mode.port if mode.port is not None else self.options.listen_port
+        try:
+            server = await loop.create_server(
+                lambda: Stream("client", self.streams, lambda stream: self._accept(stream, mode)),
+                host or None,
+                8080 if port is None else port,
+                backlog=BACKLOG,
+            )
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UserError(f"cannot listen on {host or '*'}:{port}: {reason}") from None
+        self._servers.append(server)
+        self.addresses += [sock.getsockname()[:2] for sock in server.sockets]
+
+    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What asyncio could not tell anybody: out of descriptors while accepting, say."""
+        error = context.get("exception")
+        self.log.warn(f"{context.get('message', 'error in the event loop')}{f': {error}' if error else ''}")
+
+    def _accept(self, stream: Stream, mode: Mode) -> None:
+        refused = self._refusal(stream.info("peername"))
+        if refused:
+            self.log.warn(refused)
+            stream.abort()
+            return
+        session = Session(self, stream, mode.spec)
         task = asyncio.get_running_loop().create_task(self._serve(session))
         self._sessions[task] = session
         task.add_done_callback(self._ended)
+
+    def _refusal(self, peername: Any) -> str:
+        """Why a client may not use this proxy; empty when it may (options block_global, block_private)."""
+        if not peername:
+            return ""
+        address = _plain(peername[0])
+        if address.is_loopback:
+            return ""
+        if self.options.block_global and address.is_global:
+            return f"{hostport(peername)}: refused: block_global keeps public addresses out"
+        if self.options.block_private and address.is_private:
+            return f"{hostport(peername)}: refused: block_private keeps private addresses out"
+        return ""
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._sessions.pop(task, None)

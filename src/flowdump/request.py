@@ -301,10 +301,11 @@ class Request(Message):
             return []
 
     def _set_multipart_form(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-        from flowdump import forms
+        from flowdump import charsets, forms
 
         content_type, old = self.data.headers.get("content-type", ""), self.get_content(strict=False) or b""
-        if "multipart/form-data" not in content_type.lower() or "boundary=" not in content_type.lower():
+        parsed = charsets.parse_content_type(content_type)
+        if parsed is None or parsed[:2] != ("multipart", "form-data") or not parsed[2].get("boundary"):
             content_type = f"multipart/form-data; boundary={forms.new_boundary()}"
             self.data.headers["content-type"] = content_type
         self.set_content(forms.encode_multipart(content_type, list(pairs), old))

@@ -22,6 +22,7 @@ from __future__ import annotations
 import datetime
 import os
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -43,7 +44,7 @@ from flowdump.engine.leaf import CAKey, Issuer, Leaf, chain_pem, names_of, organ
 from flowdump.exceptions import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
@@ -196,18 +197,8 @@ def _write_once(folder: str, path: str, data: bytes) -> None:
     """Put a new key file in place unless another process was faster."""
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        temporary = _write_temporary(path, data, 0o600)
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return
-        except OSError:
-            # A file system without hard links: a small chance remains that two processes make two authorities.
-            os.replace(temporary, path)
-            return
-        finally:
-            if os.path.exists(temporary):
-                os.unlink(temporary)
+        with _temporary(path, data, 0o600) as temporary:
+            _link(temporary, path)
     except OSError as error:
         raise UserError(
             f"cannot write the certificate authority to {path}: {error.strerror or error}; "
@@ -215,14 +206,30 @@ def _write_once(folder: str, path: str, data: bytes) -> None:
         ) from None
 
 
-def _write_temporary(path: str, data: bytes, mode: int) -> str:
-    """Write ``data`` to a new file beside ``path``, down to the disk."""
+def _link(temporary: str, path: str) -> None:
+    """Give a file its name, unless one of that name is there already."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return
+    except OSError:
+        # A file system without hard links: a small chance remains that two processes make two authorities.
+        os.replace(temporary, path)
+
+
+@contextmanager
+def _temporary(path: str, data: bytes, mode: int) -> Iterator[str]:
+    """A new file beside ``path`` with ``data``, down to the disk; gone afterwards unless it was renamed."""
     temporary = f"{path}.{os.getpid()}-{os.urandom(4).hex()}"
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as fo:
-        fo.write(data)
-        fo.flush()
-        os.fsync(fo.fileno())
-    return temporary
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as fo:
+            fo.write(data)
+            fo.flush()
+            os.fsync(fo.fileno())
+        yield temporary
+    finally:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
 
 
 def _write_exports(authority: Authority, key: CAKey) -> None:
@@ -241,7 +248,8 @@ def _write_exports(authority: Authority, key: CAKey) -> None:
     contents = (authority.pem(), authority.der(), authority.p12(), both)
     try:
         for path, data in zip(names, contents, strict=True):
-            os.replace(_write_temporary(path, data, 0o600 if data is both else 0o644), path)
+            with _temporary(path, data, 0o600 if data is both else 0o644) as temporary:
+                os.replace(temporary, path)
     except OSError:
         return  # a folder that cannot be written, with a key file in it: the proxy hands the certificate out itself
 

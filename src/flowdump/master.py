@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from flowdump.exceptions import CommandError
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 class Addons:
     """Who gets events, in order, and the prepared table of their handlers.
 
-    ``script_addons`` come first, then the built-in ones. A built-in with an ``option`` takes part only while that
-    option is set.
+    ``script_addons`` come first, then the built-in ones. Without scripts a built-in takes part only while its option is
+    set. A script may set it in the middle of an event, so beside scripts they all take part and look for themselves.
     """
 
     def __init__(self, options: Options) -> None:
@@ -31,7 +32,7 @@ class Addons:
 
     def rebuild(self) -> None:
         """Prepare the table anew, after addons came or went."""
-        active = [addon for addon in self.builtins if self._options.get(addon.option)]
+        active = [addon for addon in self.builtins if self.script_addons or self._options.get(addon.option)]
         self.table = HookTable([*self.script_addons, *active])
 
     def _configure(self, changed: set[str]) -> None:
@@ -66,10 +67,11 @@ class Commands:
 
 
 class Loader:
-    """The argument of ``load``: what an addon may declare."""
+    """The argument of ``load``: what an addon may declare. It is made inside the loop in which scripts run."""
 
     def __init__(self, master: Master) -> None:
         self.master = master
+        master.find_loop()
 
     def add_option(self, name: str, typespec: Any, default: Any, help: str, choices: Any = None) -> None:
         """Declare an option: ``loader.add_option("limit", int, 10, "How many")``. Raises OptionsError."""
@@ -91,13 +93,21 @@ class Master:
         self.should_exit = False
         #: Called by ``shutdown``, from whatever thread that is.
         self.on_shutdown: Callable[[], None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def find_loop(self) -> None:
+        """Remember the running loop, if there is one, for whoever asks from a thread."""
+        import asyncio
+
+        with suppress(RuntimeError):
+            self._loop = asyncio.get_running_loop()
 
     @property
     def event_loop(self) -> asyncio.AbstractEventLoop:
-        """The loop that runs the handlers."""
-        import asyncio
-
-        return asyncio.get_running_loop()
+        """The loop that runs the handlers, also from a thread. Raises RuntimeError where there is none."""
+        if self._loop is None:
+            raise RuntimeError("there is no event loop: no script runs")
+        return self._loop
 
     def shutdown(self) -> None:
         """End the run after the current flow."""

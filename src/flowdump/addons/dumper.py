@@ -1,8 +1,13 @@
 """The display of flows on stdout: one line per flow at detail 1, everything at detail 4.
 
 A line is time, client, method, URL, status, type, size and duration. Detail 2 adds both heads, marked ``>`` and ``<``
-as curl marks them, detail 3 bodies up to ``content_view_lines_cutoff`` lines, detail 4 whole bodies, trailers,
-connections and times. Whatever came from the network is shown with control characters escaped.
+as curl marks them, detail 3 bodies up to ``content_view_lines_cutoff`` lines and trailers, detail 4 whole bodies,
+connections, certificates and notes, marked ``*``. Whatever came from the network is shown with control characters
+escaped.
+
+A line is made of three parts: what leads up to the outcome, the outcome (a status, say), which alone is coloured by
+what it means, and the rest. Nearly all flows are shown at detail 1 and without colours, some microseconds each, so
+headers are not indexed for it.
 """
 
 from __future__ import annotations
@@ -18,13 +23,20 @@ from flowdump.escaping import escape_controls
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from flowdump.dns import DNSFlow
+    from flowdump.certs import Cert
+    from flowdump.dns import DNSFlow, DNSMessage
     from flowdump.flow import Flow
-    from flowdump.http import HTTPFlow, Message, Request
+    from flowdump.http import Headers, HTTPFlow, Message, Request
     from flowdump.options import Options
 
+    #: Before the outcome, the outcome, behind it; blanks between them are part of the outer two.
+    Line = tuple[str, str, str]
+
 _STATUS_COLOURS = {1: "36", 2: "32", 3: "36", 4: "33", 5: "31"}
-_DIM, _RED, _BOLD = "2", "31", "1"
+_DIM, _RED, _GREEN, _BOLD = "2", "31", "32", "1"
+
+#: Seconds; no exchange takes longer: one of the two times is nonsense. 30 years.
+_LONGEST = 1e9
 
 #: Detail levels, from where on their part is shown.
 HEADERS, BODIES, EVERYTHING = 2, 3, 4
@@ -45,83 +57,88 @@ class Dumper:
         options = self._options
         if not options.flow_detail:
             return
-        matches = options.filter("dumper_filter")
-        if matches is not None and not matches(flow):
-            return
-        line = escape_controls(_LINES[flow.type](self, flow))
-        if options.flow_detail == 1 and not self._colour:
-            self._out.write(line + "\n")
-            return
-        lines = [self._coloured(line, flow), *self._details(flow)]
-        self._out.write("\n".join(lines) + ("\n\n" if len(lines) > 1 else "\n"))
+        if options.dumper_filter:
+            matches = options.filter("dumper_filter")
+            if matches is not None and not matches(flow):
+                return
+        try:
+            text = self._text(flow)
+        except Exception as error:  # a script may have put anything into the flow; the next ones are fine
+            reason = f"cannot be shown: {type(error).__name__}: {error}"
+            text = escape_controls(f"--:--:-- - {flow.type.upper()} {flow.id} ({reason})")
+        self._out.write(text + "\n")
 
     def close(self) -> None:
         """Let everything out. Raises OSError when the stream does not take it."""
         self._out.flush()
 
+    def _text(self, flow: Flow) -> str:
+        line = _LINES[flow.type](self, flow)
+        if self._options.flow_detail == 1 and not self._colour:
+            return escape_controls("".join(line))
+        shown = self._coloured(flow, line) if self._colour else escape_controls("".join(line))
+        details = list(self._details(flow))
+        return "\n".join([shown, *details, ""]) if details else shown
+
     # -- the line ------------------------------------------------------------------------------------------------
 
-    def _http_line(self, flow: HTTPFlow) -> str:
+    def _http_line(self, flow: HTTPFlow) -> Line:
         request, response = flow.request, flow.response
         url = request.pretty_url if self._options.showhost else request.url
         data = request.data
-        begin = f"{clock(int(data.timestamp_start))} {_peer(flow)} {data.method.decode('utf-8', 'replace')} {url}"
+        started = data.timestamp_start
+        begin = f"{at(started)} {_peer(flow)} {data.method.decode('utf-8', 'surrogateescape')} {url} "
         if response is None:
-            return f"{begin} {_failure(flow)}"
+            return begin, _failure(flow), ""
         facts = response.data
         content = facts.content
-        length = "not recorded" if content is None else size(len(content))
-        kind = facts.headers.get("content-type", "-").partition(";")[0].strip() or "-"
-        if flow.websocket is not None:
-            messages = flow.websocket.messages
-            kind, length = "websocket", _amount(messages)
-        took = duration(data.timestamp_start, self._end_of(flow))
-        line = f"{begin} {facts.status_code} {kind} {length} {took}"
-        return f"{line} {_failure(flow)}" if flow.error is not None else line
+        if flow.websocket is None:
+            kind = content_type(facts.headers)
+            length = "not recorded" if content is None else size(len(content))
+            ended = facts.timestamp_end
+        else:
+            kind, length = "websocket", _amount(flow.websocket.messages)
+            ended = _websocket_end(flow.websocket)
+        rest = f" {kind} {length} {duration(started, ended)}"
+        return begin, str(facts.status_code), rest if flow.error is None else f"{rest} {_failure(flow)}"
 
-    @staticmethod
-    def _end_of(flow: HTTPFlow) -> float | None:
-        if flow.websocket is not None:
-            messages = flow.websocket.messages
-            return flow.websocket.timestamp_end or (messages[-1].timestamp if messages else None)
-        return flow.response.data.timestamp_end if flow.response else None
-
-    def _raw_line(self, flow: Any) -> str:
+    def _raw_line(self, flow: Any) -> Line:
         messages = flow.messages
         begin = messages[0].timestamp if messages else flow.client_conn.timestamp_start or 0.0
         end = messages[-1].timestamp if messages else None
-        line = f"{clock(int(begin))} {_peer(flow)} {flow.type.upper()} {_server(flow)} {_amount(messages)}"
-        line = f"{line} {duration(begin, end)}"
-        return f"{line} {_failure(flow)}" if flow.error is not None else line
+        head = f"{at(begin)} {_peer(flow)} {flow.type.upper()} {_server(flow)} "
+        rest = f"{_amount(messages)} {duration(begin, end)}"
+        return (head, rest, "") if flow.error is None else (f"{head}{rest} ", _failure(flow), "")
 
-    def _dns_line(self, flow: DNSFlow) -> str:
+    def _dns_line(self, flow: DNSFlow) -> Line:
         from flowdump import dns
 
         request, response = flow.request, flow.response
         begin = request.timestamp or flow.timestamp_created
-        asked = ", ".join(f"{dns.type_name(q.type)} {q.name or '.'}" for q in request.questions)
-        line = f"{clock(int(begin))} {_peer(flow)} DNS {asked}"
+        asked = ", ".join(f"{dns.type_name(q.type)} {q.name or '.'}" for q in request.questions) or "-"
+        head = f"{at(begin)} {_peer(flow)} DNS {asked} "
         if response is None:
-            return f"{line} {_failure(flow)}"
+            return head, _failure(flow), ""
         code = dns.RESPONSE_CODES.get(response.response_code, str(response.response_code))
-        answers = ", ".join(rr.data_text() for rr in response.answers)
-        return f"{line} {code} {answers or '-'} {duration(begin, response.timestamp)}"
+        answers = ", ".join(rr.data_text() for rr in response.answers) or "-"
+        rest = f" {answers} {duration(begin, response.timestamp)}"
+        return head, code, rest if flow.error is None else f"{rest} {_failure(flow)}"
 
-    def _coloured(self, line: str, flow: Any) -> str:
-        """The line with its time dimmed and its status coloured."""
-        if not self._colour:
-            return line
-        clock_text, _, rest = line.partition(" ")
-        response = getattr(flow, "response", None)
-        if flow.error is not None or response is None:
-            colour = _RED if flow.error is not None else _DIM
-            rest = paint(rest, colour)
-        elif flow.type == "http":
-            status = f" {response.status_code} "
-            head, found, tail = rest.rpartition(status)
-            colour = _STATUS_COLOURS.get(response.status_code // 100, _RED)
-            rest = f"{head} {paint(str(response.status_code), colour)} {tail}" if found else rest
-        return f"{paint(clock_text, _DIM)} {rest}"
+    # -- colours -------------------------------------------------------------------------------------------------
+
+    def _coloured(self, flow: Any, line: Line) -> str:
+        """Time and client step back, the outcome shows how it went, an error behind it is red."""
+        head, outcome, rest = map(escape_controls, line)
+        when, client, asked = [*head.split(" ", 2), "", ""][:3]
+        failure = escape_controls(_failure(flow)) if flow.error is not None else ""
+        if failure and rest.endswith(failure):
+            rest = rest.removesuffix(failure) + paint(failure, _RED)
+        return f"{paint(f'{when} {client}', _DIM)} {asked}{paint(outcome, _outcome_colour(flow))}{rest}"
+
+    def _marked(self, mark: str, text: str, colour: str = "") -> str:
+        """A line of the details: its mark, and its text, escaped."""
+        text = escape_controls(text)
+        return f"{paint(mark, _DIM)} {paint(text, colour)}" if self._colour else f"{mark} {text}"
 
     # -- the rest ------------------------------------------------------------------------------------------------
 
@@ -130,46 +147,54 @@ class Dumper:
         if detail < HEADERS:
             return
         if detail >= EVERYTHING:
-            yield from _about(flow)
+            yield from (self._marked("*", fact, _DIM) for fact in _about(flow))
         if flow.type == "http":
             yield from self._http_details(flow, detail)
         elif flow.type == "dns":
             for mark, message in ((">", flow.request), ("<", flow.response)):
-                yield from (f"{mark} {escape_controls(line)}" for line in str(message or "").splitlines())
+                yield from (self._marked(mark, text) for text in _dns_facts(message))
         elif detail >= BODIES:
             yield from self._messages(flow.messages)
 
     def _http_details(self, flow: HTTPFlow, detail: int) -> Iterator[str]:
         request, response = flow.request, flow.response
-        yield from _head(">", f"{request.method} {_target(request)} {request.http_version}", request)
-        if detail >= BODIES:
-            yield from self._body(request, list(request.query.fields))
-            yield from _trailers(">", request)
+        first_line = f"{request.method} {_target(request)} {request.http_version}"
+        yield from self._message(">", first_line, request, detail)
         if response is not None:
-            yield from _head(
-                "<", f"{response.http_version} {response.status_code} {response.reason}".rstrip(), response
-            )
-            if detail >= BODIES:
-                yield from self._body(response, ())
-                yield from _trailers("<", response)
+            first_line = f"{response.http_version} {response.status_code} {response.reason}".rstrip()
+            yield from self._message("<", first_line, response, detail)
         if flow.websocket is not None:
             if detail >= BODIES:
                 yield from self._messages(flow.websocket.messages)
-            yield f"* WebSocket {_closed(flow.websocket)}"
-        if flow.error is not None:
-            yield f"* {escape_controls(flow.error.msg)}"
+            yield self._marked("*", f"WebSocket {_closed(flow.websocket)}", _DIM)
 
-    def _body(self, message: Message, query: Any) -> Iterator[str]:
+    def _message(self, mark: str, first_line: str, message: Message, detail: int) -> Iterator[str]:
+        yield self._marked(mark, first_line, _BOLD)
+        yield from self._fields(mark, message.headers)
+        if detail >= BODIES:
+            yield from self._body(message)
+        if detail >= BODIES and message.trailers:
+            yield from self._fields(mark, message.trailers, " (trailer)")
+
+    def _fields(self, mark: str, headers: Headers, note: str = "") -> Iterator[str]:
+        for name, value in headers.items(multi=True):
+            if self._colour:
+                name = paint(escape_controls(name) + ":", "36")
+                yield f"{paint(mark, _DIM)} {name} {escape_controls(value)}{note}"
+            else:
+                yield f"{mark} {escape_controls(name)}: {escape_controls(value)}{note}"
+
+    def _body(self, message: Message) -> Iterator[str]:
         content = message.get_content(strict=False)
         if content is None:
             yield "  (body not recorded)"
             return
-        headers = message.headers
+        query = getattr(message, "query", None)
         yield from self._rendered(
             content,
-            content_type=headers.get("content-type", ""),
-            query=query if not content else (),
-            grpc_encoding=headers.get("grpc-encoding", ""),
+            content_type=message.headers.get("content-type", ""),
+            query=list(query.fields) if query and not content else (),
+            grpc_encoding=message.headers.get("grpc-encoding", ""),
         )
 
     def _rendered(self, content: bytes, **facts: Any) -> Iterator[str]:
@@ -185,9 +210,11 @@ class Dumper:
 
     def _messages(self, messages: list[Any]) -> Iterator[str]:
         for message in messages:
-            dropped = " (dropped)" if getattr(message, "dropped", False) else ""
-            arrow = ">" if message.from_client else "<"
-            yield f"{arrow} {clock(int(message.timestamp))} {size(len(message.content))}{dropped}"
+            kind = ("text " if message.is_text else "binary ") if hasattr(message, "is_text") else ""
+            notes = [note for note in ("dropped", "injected") if getattr(message, note, False)]
+            behind = f" ({', '.join(notes)})" if notes else ""
+            facts = f"{at(message.timestamp)} {kind}{size(len(message.content))}{behind}"
+            yield self._marked(">" if message.from_client else "<", facts, _DIM)
             yield from self._rendered(message.content)
 
 
@@ -203,23 +230,30 @@ _LINES: dict[str, Any] = {
 
 
 def paint(text: str, colour: str) -> str:
-    """``text`` between an ANSI SGR sequence and its reset."""
-    return f"\x1b[{colour}m{text}\x1b[0m"
+    """``text`` between an ANSI SGR sequence and its reset; without a colour as it is."""
+    return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
+
+
+def at(timestamp: float) -> str:
+    """Local time of day of a Unix time; dashes for what is none."""
+    try:
+        return _clock(int(timestamp))
+    except (OverflowError, ValueError, OSError, TypeError):
+        return "--:--:--"
 
 
 @lru_cache(maxsize=4096)
-def clock(second: int) -> str:
-    """Local time of day of a Unix second."""
-    try:
-        return time.strftime("%H:%M:%S", time.localtime(second))
-    except (OverflowError, ValueError, OSError):
-        return "--:--:--"
+def _clock(second: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(second))
 
 
 def size(n: int) -> str:
     """``1234`` -> ``"1.2k"``, 1024-based."""
     if n < 1024:
         return f"{n}b"
+    if n < 100 << 10:  # the usual case, without floats
+        tenths = (n * 10 + 512) >> 10
+        return f"{tenths // 10}.{tenths % 10}k"
     value = n / 1024
     for unit in "kmgt":
         if value < 1024 or unit == "t":
@@ -232,15 +266,33 @@ def duration(start: float, end: float | None) -> str:
     """Seconds between two times, for people: ``"34ms"``, ``"1.2s"``; ``"-"`` where the end is not known."""
     if end is None:
         return "-"
-    seconds = max(end - start, 0.0)
+    seconds = end - start
     if seconds < 1:
-        return f"{seconds * 1000:.0f}ms"
-    return f"{seconds:.1f}s" if seconds < 100 else f"{seconds:.0f}s"
+        return f"{int(seconds * 1000 + 0.5)}ms" if seconds > 0 else "0ms"
+    if seconds < 100:
+        return f"{seconds:.1f}s"
+    return f"{seconds:.0f}s" if seconds < _LONGEST else "-"
+
+
+def content_type(headers: Headers) -> str:
+    """The media type without parameters, ``-`` where there is none; walks the fields instead of indexing them."""
+    for name, value in headers.fields:
+        if len(name) == 12 and name.lower() == b"content-type":
+            return _media_type(value)
+    return "-"
+
+
+@lru_cache(maxsize=1024)
+def _media_type(value: bytes) -> str:
+    return value.partition(b";")[0].strip().decode("utf-8", "surrogateescape") or "-"
 
 
 def _peer(flow: Flow) -> str:
     peername = flow.client_conn.peername
-    return hostport(peername) if peername and peername[0] else "-"
+    return _hostport(tuple(peername)) if peername and peername[0] else "-"
+
+
+_hostport = lru_cache(maxsize=1024)(hostport)
 
 
 def _server(flow: Flow) -> str:
@@ -253,8 +305,23 @@ def _amount(messages: list[Any]) -> str:
     return f"{len(messages)} message{'' if len(messages) == 1 else 's'} {size(total)}"
 
 
+def _websocket_end(websocket: Any) -> float | None:
+    messages = websocket.messages
+    return websocket.timestamp_end or (messages[-1].timestamp if messages else None)
+
+
 def _failure(flow: Flow) -> str:
     return f"error: {flow.error.msg}" if flow.error is not None else "(no response)"
+
+
+def _outcome_colour(flow: Any) -> str:
+    """Of the middle of a line: a status by its class, a DNS answer by its code, red for an error, dim for nothing."""
+    response = getattr(flow, "response", None)
+    if response is None:
+        return _RED if flow.error is not None else _DIM
+    if flow.type == "dns":
+        return _GREEN if response.response_code == 0 else _RED
+    return _STATUS_COLOURS.get(response.status_code // 100, _RED)
 
 
 def _target(request: Request) -> str:
@@ -263,39 +330,81 @@ def _target(request: Request) -> str:
     return request.path
 
 
-def _head(mark: str, first_line: str, message: Message) -> Iterator[str]:
-    yield f"{mark} {escape_controls(first_line)}"
-    for name, value in message.headers.items(multi=True):
-        yield f"{mark} {escape_controls(name)}: {escape_controls(value)}"
+def _dns_facts(message: DNSMessage | None) -> Iterator[str]:
+    """A DNS message as dig shows it: what kind, then a line per question and record."""
+    if message is None:
+        return
+    from flowdump import dns
+
+    kinds, code = (dns.OP_CODES, message.op_code) if message.query else (dns.RESPONSE_CODES, message.response_code)
+    flags = ("authoritative_answer", "truncation", "recursion_desired", "recursion_available")
+    said = [flag.replace("_", " ") for flag in flags if getattr(message, flag)]
+    yield ", ".join([f"{kinds.get(code, code)} {message.id}", *said])
+    for question in message.questions:
+        yield f"{question.name}. {_dns_type(question)}"
+    for section in ("answers", "authorities", "additionals"):
+        note = "" if section == "answers" else f" ({section})"
+        for record in getattr(message, section):
+            yield f"{record.name}. {record.ttl} {_dns_type(record)} {record.data_text()}{note}"
 
 
-def _trailers(mark: str, message: Message) -> Iterator[str]:
-    for name, value in message.trailers.items(multi=True) if message.trailers else ():
-        yield f"{mark} {escape_controls(name)}: {escape_controls(value)} (trailer)"
+def _dns_type(part: Any) -> str:
+    from flowdump import dns
+
+    return f"{dns.CLASSES.get(part.class_, f'CLASS{part.class_}')} {dns.type_name(part.type)}"
 
 
 def _closed(websocket: Any) -> str:
     if websocket.close_code is None:
         return "not closed"
-    by = "client" if websocket.closed_by_client else "server"
-    reason = f" {escape_controls(websocket.close_reason)}" if websocket.close_reason else ""
-    return f"closed by the {by}: {websocket.close_code}{reason}"
+    by = {True: " by the client", False: " by the server"}.get(websocket.closed_by_client, "")
+    return f"closed{by}: {websocket.close_code} {websocket.close_reason or ''}".rstrip()
 
 
 def _about(flow: Any) -> Iterator[str]:
-    """Connections, times and notes, each line marked with a star."""
+    """Notes, connections and certificates."""
     notes = [f"id {flow.id}"]
     notes += [f"marked {flow.marked}"] if flow.marked else []
     notes += [f"comment {flow.comment}"] if flow.comment else []
     notes += [f"replayed {flow.is_replay}"] if flow.is_replay else []
-    yield f"* {escape_controls(', '.join(notes))}"
+    yield ", ".join(notes)
     for name, connection in (("client", flow.client_conn), ("server", flow.server_conn)):
-        where = connection.peername if name == "client" else connection.address or connection.peername
-        facts = [hostport(where) if where else "-", connection.transport_protocol]
-        facts += [connection.tls_version or "TLS"] if connection.tls else []
-        facts += [str(fact) for fact in (connection.cipher, connection.sni and f"SNI {connection.sni}") if fact]
-        facts += [f"ALPN {connection.alpn.decode('ascii', 'replace')}"] if connection.alpn else []
-        facts += [f"error {connection.error}"] if connection.error else []
-        yield f"* {name} {escape_controls(', '.join(facts))}"
+        yield f"{name} {', '.join(_connection_facts(name, connection))}"
+        yield from map(_certificate_facts, connection.certificate_list)
     if flow.metadata:
-        yield f"* metadata {escape_controls(repr(flow.metadata))}"
+        yield f"metadata {flow.metadata!r}"
+
+
+def _connection_facts(name: str, connection: Any) -> Iterator[str]:
+    where = connection.peername if name == "client" else connection.address or connection.peername
+    yield hostport(where) if where and where[0] else "-"
+    yield connection.transport_protocol
+    if connection.tls:
+        yield connection.tls_version or "TLS"
+    if connection.cipher:
+        yield connection.cipher
+    if connection.sni:
+        yield f"SNI {connection.sni}"
+    if connection.alpn:
+        yield f"ALPN {connection.alpn.decode('ascii', 'backslashreplace')}"
+    via = getattr(connection, "via", None)
+    if via:
+        yield f"via {via[0]}://{hostport(via[1])}"
+    mode = getattr(connection, "proxy_mode", "regular")
+    if mode != "regular":
+        yield f"mode {mode}"
+    if connection.error:
+        yield f"error {connection.error}"
+
+
+def _certificate_facts(certificate: Cert) -> str:
+    try:
+        names, issuer = _distinguished(certificate.subject), _distinguished(certificate.issuer)
+        begin, end = (f"{moment:%Y-%m-%d}" for moment in (certificate.notbefore, certificate.notafter))
+    except ValueError as error:
+        return f"certificate that cannot be read: {error}"
+    return f"certificate {names}, from {issuer}, {begin} to {end}"
+
+
+def _distinguished(names: list[tuple[str, str]]) -> str:
+    return " ".join(f"{key}={value}" for key, value in names) or "-"

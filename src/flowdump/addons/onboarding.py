@@ -86,7 +86,9 @@ class Onboarding:
 
     def request(self, flow: HTTPFlow) -> None:
         request = flow.request
-        if request.host.lower() != ctx.options.onboarding_host.lower() or flow.response is not None:
+        if not ctx.options.onboarding or flow.response is not None:
+            return
+        if request.host.lower() != ctx.options.onboarding_host.lower():
             return
         path = request.path.partition("?")[0]
         if path in FORMS:

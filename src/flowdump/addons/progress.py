@@ -20,44 +20,47 @@ class Progress:
     def __init__(self, inputs: list[Input], stream: TextIO) -> None:
         self._inputs = inputs
         self._stream = stream
-        self._started = self._drawn_at = time.monotonic()
+        self._started = self._due = time.monotonic()
+        self._due += PATIENCE
         self._bar: Any = None
+        self._read = 0
         self._drawn = False
-        self._flows = 0
         sizes = [opened.size for opened in inputs]
         self._total = sum(size for size in sizes if size is not None) if None not in sizes else 0
 
     def update(self, flows: int) -> None:
-        """Draw, unless it is too early for that."""
+        """Draw, unless it is too early for that. ``flows`` is how many were read."""
         now = time.monotonic()
-        self._flows = flows
-        if now - self._started < PATIENCE or now - self._drawn_at < INTERVAL:
+        if now < self._due:
             return
-        self._drawn_at = now
-        read = sum(opened.tell() for opened in self._inputs)
+        self._due = now + INTERVAL
         if self._bar is None:
-            self._bar = click.progressbar(
-                length=self._total or None,
-                file=self._stream,
-                show_eta=bool(self._total),
-                show_percent=bool(self._total),
-                item_show_func=lambda _: (
-                    f"{self._flows} flows, {self._flows / max(self._drawn_at - self._started, 0.001):.0f}/s"
-                ),
-            )
-            self._bar.start = self._bar.last_eta = time.time() - (now - self._started)
-        self._bar.make_step(max(read - self._bar.pos, 0))
+            self._bar = self._make(now)
+        read = max(sum(opened.tell() for opened in self._inputs), self._read)
+        step, self._read = read - self._read, read
+        self._bar.update(step, f"{flows} flows, {flows / max(now - self._started, 0.001):.0f}/s")
         self._bar.render_progress()
         self._drawn = True
 
+    def _make(self, now: float) -> Any:
+        """Without a total (a pipe) there is no time left to tell, and the bar only moves."""
+        bar: Any = click.progressbar(
+            length=self._total or None,
+            file=self._stream,
+            show_eta=bool(self._total),
+            show_percent=bool(self._total),
+            item_show_func=lambda text: text,
+        )
+        # click has the clock begin when the bar is made; what was read before counts too.
+        bar.start = bar.last_eta = time.time() - (now - self._started)
+        return bar
+
     def clear(self) -> None:
-        """Take the bar off the screen until the next drawing."""
+        """Take the bar off the screen until the next drawing, which comes when nothing was printed for a while."""
         if self._drawn:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
             self._drawn = False
-            if self._bar is not None:
-                self._bar._last_line = None
 
     def finish(self) -> None:
         self.clear()

@@ -20,10 +20,11 @@ class StickyAuth:
         self.seen: dict[str, str] = {}
 
     def request(self, flow: HTTPFlow) -> None:
+        matches = ctx.options.filter("stickyauth")
+        if matches is None:
+            return
         request = flow.request
         if "authorization" in request.headers:
             self.seen[request.host] = request.headers["authorization"]
-            return
-        matches = ctx.options.filter("stickyauth")
-        if matches is not None and request.host in self.seen and matches(flow):
+        elif request.host in self.seen and matches(flow):
             request.headers["authorization"] = self.seen[request.host]

@@ -31,7 +31,8 @@ class Finder(MetaPathFinder):
             )
         if os.path.isfile(f"{place}.py"):
             return importlib.util.spec_from_file_location(fullname, f"{place}.py")
-        raise ModuleNotFoundError(f"{fullname} is not part of this version of flowdump", name=fullname)
+        # Without a name on the exception: "from mitmproxy import x" would replace one that says x by its own words.
+        raise ModuleNotFoundError(f"{fullname} is not part of this version of flowdump")
 
 
 def install() -> None:

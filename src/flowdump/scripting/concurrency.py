@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 
@@ -13,33 +15,35 @@ def concurrent(handler: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any,
     """Decorate an event handler that blocks (sleeps, fetches, computes).
 
     Each call gets a new thread: a pool would let the slow ones hold up the rest. ``ctx`` and other flows are not to be
-    touched in there.
+    touched in there. Raises TypeError for an ``async def``, which has no need of a thread.
     """
+    name = getattr(handler, "__name__", "handler")
+    if inspect.iscoroutinefunction(handler):
+        raise TypeError(f"@concurrent is for plain functions: {name} is async, and nothing has to wait for it anyway")
 
     @functools.wraps(handler)
     async def in_thread(*arguments: Any) -> None:
         loop = asyncio.get_running_loop()
-        finished: asyncio.Future[None] = loop.create_future()
+        finished: asyncio.Future[BaseException | None] = loop.create_future()
 
         def run() -> None:
+            error = None
             try:
                 handler(*arguments)
-            except BaseException as error:  # whatever it is, the waiting flow must hear of it
-                loop.call_soon_threadsafe(_fail, finished, error)
-            else:
-                loop.call_soon_threadsafe(_succeed, finished)
+            except BaseException as raised:  # whatever it is, the waiting flow must hear of it
+                error = raised
+            with suppress(RuntimeError):  # the loop was closed meanwhile, so nobody waits any more
+                loop.call_soon_threadsafe(_finish, finished, error)
 
-        threading.Thread(target=run, name=f"concurrent {handler.__name__}", daemon=True).start()
-        await finished
+        threading.Thread(target=run, name=f"concurrent {name}", daemon=True).start()
+        error = await finished
+        # As a result and not as the exception of the future, which could not be a StopIteration.
+        if error is not None:
+            raise error
 
     return in_thread
 
 
-def _succeed(finished: asyncio.Future[None]) -> None:
+def _finish(finished: asyncio.Future[BaseException | None], error: BaseException | None) -> None:
     if not finished.done():
-        finished.set_result(None)
-
-
-def _fail(finished: asyncio.Future[None], error: BaseException) -> None:
-    if not finished.done():
-        finished.set_exception(error)
+        finished.set_result(error)

@@ -2,14 +2,13 @@
 
 Loading compiles and runs the file as a module, with the script's own folder first on ``sys.path`` and ``sys.argv`` set
 to the script's arguments. The module is an addon, and so is each entry of its ``addons`` list; ``start()`` may return
-the real addon, which then takes the module's place.
-
-Each handler is wrapped once, when the script is loaded: around every call, ``sys.argv`` is the script's, and an
-exception is logged with the script's own frames instead of ending the run.
+the real addon, which then takes the module's place. How their handlers are called is in
+:mod:`flowdump.scripting.handlers`.
 """
 
 from __future__ import annotations
 
+import importlib.machinery
 import importlib.util
 import inspect
 import os
@@ -17,20 +16,27 @@ import shlex
 import sys
 import traceback
 import types
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from flowdump.exceptions import AddonHalt, OptionsError, ScriptError
-from flowdump.hooks import EVENT_NAMES
+from flowdump import ctx
+from flowdump.exceptions import OptionsError, ScriptError
+from flowdump.scripting.handlers import WrappedAddon, place_of, required_names
 
 #: Called with the text of the error when a handler raised.
 Reporter = Callable[[str], None]
 
-_FLOWDUMP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+#: Folders whose frames a traceback does not show: flowdump and the standard library.
+_LIBRARIES = tuple(
+    os.path.join(os.path.dirname(os.path.abspath(file)), "") for file in (os.path.dirname(__file__), os.__file__)
+)
 
-#: Events with one argument, which a script of the first generation precedes with a context.
-_FLOW_EVENTS = ("request", "response", "error", "responseheaders")
+#: Names of scripts in :data:`sys.modules`.
+_PREFIX = "__flowdump_script__"
+
+#: Events that a script of the first generation may have, and how many arguments they have without its context.
+_FIRST_GENERATION = {"request": 1, "response": 1, "error": 1, "responseheaders": 1, "start": 0, "done": 0}
 
 
 class Script:
@@ -42,17 +48,18 @@ class Script:
         self.path = os.path.abspath(os.path.expanduser(self.argv[0]))
         self._report = report
         self.module: types.ModuleType | None = None
-        self.addons: list[Any] = []
+        self.addons: list[WrappedAddon] = []
+        #: Handlers that blocked, and were named for it.
+        self.blocking: list[Any] = []
 
     def load(self) -> None:
         """Import the script and start it.
 
-        Raises ScriptError with a message for people; SystemExit(0) when the script ended itself well.
+        Raises ScriptError with a message for people; SystemExit(0) when the script showed its help and ended.
         """
-        with self._startup("loading"), self.arguments():
+        with self.startup("loading"), self.arguments():
             self.module = self._import()
-            found = self._booted(self.module)
-        self.addons = [WrappedAddon(self, addon) for addon in found]
+            self.addons = [WrappedAddon(self, addon) for addon in self._found(self.module)]
 
     @contextmanager
     def arguments(self) -> Iterator[None]:
@@ -65,24 +72,25 @@ class Script:
             sys.argv = before
 
     @contextmanager
-    def _startup(self, doing: str) -> Iterator[None]:
+    def startup(self, doing: str) -> Iterator[None]:
         """Whatever goes wrong while the script starts becomes one ScriptError."""
         try:
             yield
         except (ScriptError, OptionsError):
             raise
         except SystemExit as error:
-            if not error.code:
+            if self._asked_for_help(error):
                 raise
-            # argparse has printed the usage and what is wrong by now.
-            said = f": {error.code}" if isinstance(error.code, str) else ", see above"
-            raise ScriptError(f"script {self.argv[0]!r} did not accept its arguments{said}") from None
+            raise ScriptError(self._ended(error)) from None
         except SyntaxError as error:
-            where = f"{error.filename or self.path}:{error.lineno or 1}"
+            known = error.filename and os.path.exists(error.filename)
+            where = f"{error.filename}:{error.lineno or 1}" if known else self._where(error)
             line = f"\n    {error.text.strip()}" if error.text else ""
             raise ScriptError(f"{where}: {type(error).__name__}: {error.msg}{line}") from None
         except Exception as error:
             raise ScriptError(f"{self._where(error)}: {doing} failed: {type(error).__name__}: {error}") from error
+
+    # -- importing -----------------------------------------------------------------------------------------------
 
     def _import(self) -> types.ModuleType:
         try:
@@ -91,157 +99,90 @@ class Script:
         except OSError as error:
             raise ScriptError(f"cannot read script {self.argv[0]!r}: {error.strerror}") from None
         name = _module_name(self.path)
-        spec = importlib.util.spec_from_loader(
-            name, importlib.machinery.SourceFileLoader(name, self.path), origin=self.path
-        )
+        loader = importlib.machinery.SourceFileLoader(name, self.path)
+        spec = importlib.util.spec_from_file_location(name, self.path, loader=loader)
         assert spec is not None
-        assert spec.loader is not None
-        spec.has_location = True
         module = importlib.util.module_from_spec(spec)
         folder = os.path.dirname(self.path)
+        _forget_namesakes(folder)
         sys.path.insert(0, folder)
         sys.modules[name] = module
         try:
-            spec.loader.exec_module(module)
+            loader.exec_module(module)
         except BaseException:
             del sys.modules[name]
             raise
         finally:
             # Handlers may import from the folder later on; first place it has only while the script is imported.
-            sys.path.remove(folder)
+            if folder in sys.path:
+                sys.path.remove(folder)
             if folder not in sys.path:
                 sys.path.append(folder)
         return module
 
-    def _booted(self, module: types.ModuleType) -> list[Any]:
-        """The addons of a module: what its start() gave instead of it, or itself; then its list."""
-        found: list[Any] = []
-        for addon in _flattened(module):
-            start = getattr(addon, "start", None)
-            if callable(start) and not isinstance(addon, type):
-                self._refuse_context("start", start, 0)
-                found.append(start() or addon)
-            else:
-                found.append(addon)
-        for addon in found:
-            for event in _FLOW_EVENTS:
-                handler = getattr(addon, event, None)
-                if callable(handler):
-                    self._refuse_context(event, handler, 1)
-        return found
+    def _found(self, module: types.ModuleType) -> list[Any]:
+        """The addons of a module: itself and those in its list, or what its ``start()`` gave instead.
 
-    def _refuse_context(self, event: str, handler: Callable[..., Any], expected: int) -> None:
+        ``start`` is an event of the second generation of the scripting API; a module with ``load`` or ``addons`` is
+        younger, and may call one of its own functions what it likes.
+        """
+        self._refuse_context(module)
+        start = getattr(module, "start", None)
+        if not isinstance(start, types.FunctionType) or hasattr(module, "addons") or hasattr(module, "load"):
+            return _flattened(module)
+        names = required_names(start)
+        if inspect.iscoroutinefunction(start) or names not in ([], ["opts"], ["options"]):
+            return _flattened(module)
+        instead = start(*[ctx.options for _ in names])
+        return _flattened(module if instead is None else instead)
+
+    def _refuse_context(self, module: types.ModuleType) -> None:
         """Scripts of the oldest API take a context first."""
-        try:
-            parameters = [p for p in inspect.signature(handler).parameters.values() if p.default is p.empty]
-        except (TypeError, ValueError):
-            return
-        required = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        if len(required) > expected:
-            names = ", ".join(p.name for p in required)
-            raise ScriptError(
-                f"{self.path}:{_line_of(handler)}: {event}({names}) belongs to the scripting API of mitmproxy 0.x, "
-                "which is not part of this version of flowdump"
-            )
+        for event, usual in _FIRST_GENERATION.items():
+            handler: Any = getattr(module, event, None)
+            names = required_names(handler) if isinstance(handler, types.FunctionType) else []
+            if len(names) == usual + 1 and (usual or names[0] in ("context", "ctx", "sc")):
+                _, line = place_of(handler) or ("", 1)
+                raise ScriptError(
+                    f"{self.path}:{line}: {event}({', '.join(names)}) belongs to the scripting API of mitmproxy 0.x, "
+                    "which is not part of this version of flowdump"
+                )
 
     # -- errors --------------------------------------------------------------------------------------------------
 
+    def _asked_for_help(self, error: SystemExit) -> bool:
+        """``--help`` and ``--version`` end a program well; a script that ends itself for other reasons does not."""
+        return not error.code and (_of_argparse(error) or "--help" in self.argv[1:])
+
+    def _ended(self, error: SystemExit) -> str:
+        if error.code == 2 and _of_argparse(error):  # it has printed the usage and what is wrong
+            return f"script {self.argv[0]!r} did not accept its arguments, see above"
+        said = error.code
+        if not isinstance(said, str):
+            said = f"the script ended itself with exit code {said or 0}"
+        return f"{self._where(error)}: {said}"
+
+    def _own_frames(self, error: BaseException) -> list[traceback.FrameSummary]:
+        """The frames of the script and of the modules beside it, without those of libraries."""
+        frames = traceback.extract_tb(error.__traceback__)
+        return [frame for frame in frames if frame.filename == self.path or not _is_foreign(frame.filename)]
+
     def _where(self, error: BaseException) -> str:
         """``file:line`` of the innermost frame that is the script's own."""
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if self._is_own(frame)]
+        frames = self._own_frames(error)
         return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else self.path
 
-    def _is_own(self, frame: traceback.FrameSummary) -> bool:
-        name = os.path.abspath(frame.filename)
-        return not name.startswith(_FLOWDUMP + os.sep) and not frame.filename.startswith("<frozen")
-
-    def report(self, event: str, error: BaseException) -> None:
-        """Log an exception from a handler, with the traceback cut to frames outside of flowdump."""
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if self._is_own(frame)]
+    def report(self, event: str, error: BaseException, handler: Any = None) -> None:
+        """Log an exception from a handler, with the traceback cut to the script's own frames."""
+        frames = self._own_frames(error)
+        if not frames and handler is not None:  # it could not even be called
+            file, line = place_of(handler) or (self.path, 1)
+            frames = [traceback.FrameSummary(file, line, getattr(handler, "__name__", event))]
         text = "".join(traceback.format_list(frames)) + "".join(traceback.format_exception_only(error))
         self._report(f"error in {event} of script {self.argv[0]}:\n{text.rstrip()}")
 
     def __repr__(self) -> str:
         return f"Script({self.command!r}, {len(self.addons)} addons)"
-
-
-class WrappedAddon:
-    """An addon of a script as the hook table sees it:
-
-    its handlers, each with the script's arguments and error report around it.
-    """
-
-    def __init__(self, script: Script, addon: Any) -> None:
-        self.script = script
-        self.addon = addon
-        for event in EVENT_NAMES:
-            handler = getattr(addon, event, None)
-            if callable(handler) and not (event in ("load", "configure") and isinstance(addon, type)):
-                wrap = _wrap_startup if event in ("load", "configure") else _wrap
-                setattr(self, event, wrap(script, event, handler))
-
-    def __repr__(self) -> str:
-        return f"WrappedAddon({self.addon!r})"
-
-
-def _wrap(script: Script, event: str, handler: Callable[..., Any]) -> Callable[..., Any]:
-    argv = script.argv
-
-    def call(*arguments: Any) -> Awaitable[None] | None:
-        before = sys.argv
-        sys.argv = argv
-        try:
-            result = handler(*arguments)
-        except AddonHalt:
-            raise
-        except Exception as error:
-            script.report(event, error)
-            return None
-        finally:
-            sys.argv = before
-        if result is not None and hasattr(result, "__await__"):
-            return _guarded(script, event, result)
-        return None
-
-    return call
-
-
-def _wrap_startup(script: Script, event: str, handler: Callable[..., Any]) -> Callable[..., Any]:
-    """``load`` and ``configure``: what they raise ends the start, or undoes the change of an option."""
-
-    def call(*arguments: Any) -> Any:
-        with script._startup(event), script.arguments():
-            return handler(*arguments)
-
-    return call
-
-
-@types.coroutine
-def _guarded(script: Script, event: str, waiting: Awaitable[None]) -> Generator[Any, Any, None]:
-    """Await an asynchronous handler:
-
-    its first step runs with the script's ``sys.argv``, and its exceptions are reported.
-    """
-    steps = waiting.__await__()
-    try:
-        with script.arguments():
-            yielded = next(steps)
-        while True:
-            try:
-                sent = yield yielded
-            except GeneratorExit:
-                steps.close()
-                raise
-            except BaseException as error:  # a cancellation, say: the handler may clean up
-                yielded = steps.throw(error)
-            else:
-                yielded = steps.send(sent)
-    except StopIteration:
-        return
-    except AddonHalt:
-        raise
-    except Exception as error:
-        script.report(event, error)
 
 
 def _split(command: str) -> list[str]:
@@ -256,7 +197,7 @@ def _split(command: str) -> list[str]:
 
 def _module_name(path: str) -> str:
     """A name for :data:`sys.modules` that no other script has."""
-    stem = f"__flowdump_script__{os.path.splitext(os.path.basename(path))[0]}"
+    stem = f"{_PREFIX}{os.path.splitext(os.path.basename(path))[0]}"
     name, n = stem, 1
     while name in sys.modules:
         n += 1
@@ -264,14 +205,53 @@ def _module_name(path: str) -> str:
     return name
 
 
+def _forget_namesakes(folder: str) -> None:
+    """Let a script import its own ``helpers`` although a script from another folder imported another one before.
+
+    The other script keeps what it has.
+    """
+    scripts = [module for name, module in sys.modules.items() if name.startswith(_PREFIX)]
+    others = {os.path.dirname(module.__file__ or "") for module in scripts} - {folder, ""}
+    if not others:
+        return
+    own = {os.path.splitext(name)[0] for name in os.listdir(folder)}
+    namesakes = {name for name in own & sys.modules.keys() if _folder_of(sys.modules[name]) in others}
+    for name in [name for name in sys.modules if name.partition(".")[0] in namesakes]:
+        del sys.modules[name]
+
+
+def _folder_of(module: types.ModuleType) -> str:
+    """The folder from which a top-level module or package was imported."""
+    folder, name = os.path.split(getattr(module, "__file__", None) or "")
+    return os.path.dirname(folder) if name == "__init__.py" else folder
+
+
 def _flattened(addon: Any) -> list[Any]:
-    """An addon and those in its ``addons`` list, and in theirs."""
-    found = [addon]
-    for child in getattr(addon, "addons", None) or ():
-        found.extend(_flattened(child))
+    """An addon and those in its ``addons`` list, and in theirs, each once."""
+    found: list[Any] = []
+    waiting = [addon]
+    while waiting:
+        addon = waiting.pop(0)
+        if not any(addon is known for known in found):
+            found.append(addon)
+            waiting[:0] = _children(addon)
     return found
 
 
-def _line_of(handler: Callable[..., Any]) -> int:
-    code = getattr(inspect.unwrap(handler), "__code__", None)
-    return code.co_firstlineno if code else 1
+def _children(addon: Any) -> list[Any]:
+    children = getattr(addon, "addons", None)
+    if isinstance(addon, types.ModuleType) and children is not None and not isinstance(children, list | tuple):
+        raise ScriptError(f"{addon.__file__}: addons has to be a list, not {type(children).__name__}")
+    return list(children) if isinstance(children, list | tuple) else []
+
+
+def _of_argparse(error: BaseException) -> bool:
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(os.path.basename(frame.filename) == "argparse.py" for frame in frames)
+
+
+def _is_foreign(filename: str) -> bool:
+    """Whether a file is flowdump's, of the standard library, or of an installed package."""
+    name = os.path.abspath(filename)
+    installed = any(f"{os.sep}{folder}{os.sep}" in name for folder in ("site-packages", "dist-packages"))
+    return filename.startswith("<") or installed or name.startswith(_LIBRARIES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdump.connection import hostport
@@ -85,7 +86,7 @@ class Proxy:
                 backlog=BACKLOG,
             )
         except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or error
+            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
             raise UserError(f"cannot listen on {host or '*'}:{port}: {reason}") from None
         self._servers.append(server)
         self.addresses += [sock.getsockname()[:2] for sock in server.sockets]

@@ -266,6 +266,11 @@ def test_transfer_codings_other_than_chunked_are_refused(coding: bytes, validate
     refused_response(b"HTTP/1.1 200 OK\r\n" + lines, validate=validate)
 
 
+def test_the_judge_has_statuses_of_its_own() -> None:
+    assert refused_request(b"FROB / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n") == 501
+    assert refused_request(b"FROB / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n") == 400
+
+
 @pytest.mark.parametrize("length", REFUSED_LENGTHS)
 @pytest.mark.parametrize("validate", [True, False])
 def test_lengths_that_are_not_plain_digits_are_refused(length: bytes, validate: bool) -> None:
@@ -297,6 +302,25 @@ def test_malformed_fields_are_refused(line: bytes) -> None:
     assert refused_request(b"POST / HTTP/1.1\r\n" + line + b"\r\n" + HOST + b"\r\n") == 400
     refused_response(b"HTTP/1.1 200 OK\r\nServer: x\r\n" + line + b"\r\n\r\n")
     refused_response(b"HTTP/1.1 200 OK\r\n" + line + b"\r\nServer: x\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"X: a\nb", "a bare LF"),
+        (b"X: a\rb", "a bare CR"),
+        (b"X: a\r\n b", "line folding"),
+        (b"X: a\x01", "a control character"),
+        (b"Content-Length : 5", "a blank in front of a colon"),
+        (b"X: y\r\n\r\nX: z", "an empty line"),
+        (b"no colon", r"illegal header line: 'no colon'"),
+    ],
+)
+def test_people_are_told_what_was_wrong(line: bytes, words: str) -> None:
+    with pytest.raises(ProtocolError, match=words):
+        request(line)
+    with pytest.raises(ProtocolError, match=words):
+        response(line)
 
 
 @pytest.mark.parametrize(
@@ -720,6 +744,9 @@ def test_fields_for_this_hop_stay_behind(dropped: tuple[int, ...], fields: Field
 
 def test_trailers_are_still_asked_for() -> None:
     assert forwarded(((b"te", b"gzip;q=0.5, Trailers"), (b"A", b"b"))) == ((b"te", b"trailers"), (b"A", b"b"))
+    fields = ((b"Connection", b"TE, close"), (b"TE", b"trailers"))
+    assert forwarded(fields) == fields[1:]
+    assert forwarded(fields, upgrading=True) == fields
 
 
 def test_an_upgrade_goes_on() -> None:

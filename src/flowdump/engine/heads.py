@@ -48,6 +48,8 @@ from flowdump.engine.framing import (
 from flowdump.status_codes import RESPONSES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import h11
 
 _VERSIONS = frozenset((b"HTTP/1.1", b"HTTP/1.0"))
@@ -55,6 +57,8 @@ _METHODS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b
 #: What may stand in a line (RFC 9110 section 5.5): HTAB, SP, visible characters and obs-text.
 _TEXT = bytes((9, *range(32, 127), *range(128, 256)))
 
+#: The end of a head with bare line feeds.
+_BARE_END = re.compile(rb"\n\r?\n")
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-9][0-9]{2})(?: ([^\r\n]*))?")
 #: The status lines that nearly every response begins with, with and without their reason.
 _USUAL_STATUS_LINES: Final = {
@@ -64,6 +68,7 @@ _USUAL_STATUS_LINES: Final = {
     for reason in (b" " + text.encode("ascii"), b" ", b"")
 }
 _LENIENT_REQUEST_LINE = re.compile(rb"([-!#$%&'*+.^_`|~0-9A-Za-z]+) ([!-~\x80-\xff]+) (HTTP/1\.[01])")
+_OUTSIDE_TOKENS = re.compile(rb"[^!#-'*+.^_`|~0-9A-Za-z-]+")
 
 #: What makes a head unacceptable whatever h11 thinks of it, in words.
 _FAULTS: Final = (
@@ -120,19 +125,16 @@ def head_end(buffer: bytearray, start: int = 0, peer: Peer = "client") -> int:
     """
     begin = _empty_lines(buffer)
     if len(buffer) > begin and buffer[begin] <= 0x20:
-        return -1 if buffer[begin:] == b"\r" else len(buffer)
+        return -1 if buffer[begin:] == b"\r" else min(len(buffer), begin + 100)
     found = buffer.find(b"\r\n\r\n", max(start, begin))
     if found >= 0:
         end = found + 4
     else:
         bare = _BARE_END.search(buffer, max(start, begin))
         end = bare.end() if bare is not None else -1
-    if max(end, 0 if end > 0 else len(buffer)) > MAX_HEAD:
+    if (len(buffer) if end < 0 else end) > MAX_HEAD:
         raise _too_large(peer)
     return end
-
-
-_BARE_END = re.compile(rb"\n\r?\n")
 
 
 def _empty_lines(buffer: bytearray | bytes) -> int:
@@ -239,19 +241,15 @@ def _judged_request(head: bytes) -> _Request:
     import h11
 
     judge = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
-    line, _, rest = head.partition(CRLF)
-    if line.startswith(b"CONNECT ") and not re.search(rb"(?i)(?:\A|\n)host[ \t]*:", rest):
-        # h11 insists on Host where HTTP/1.1 does; many clients leave it out of CONNECT, and their target says it all.
-        rest = b"Host: absent\r\n" + rest
-    _judge(judge, head, b"%b\r\n%b" % (line, rest), "client")
+    _judge(judge, head, "client")
     parts = _request_parts(head)
     if parts is None:
         raise refusal("this is not HTTP/1.0 or HTTP/1.1", "client")
     return parts
 
 
-def _judge(judge: h11.Connection, head: bytes, asked: bytes, peer: Peer) -> None:
-    """Raises ProtocolError unless both our table of faults and h11, which gets ``asked``, have nothing to say."""
+def _judge(judge: h11.Connection, head: bytes, peer: Peer) -> None:
+    """Raises ProtocolError unless both our table of faults and h11 have nothing to say."""
     import h11
 
     what = "request" if peer == "client" else "response"
@@ -259,7 +257,7 @@ def _judge(judge: h11.Connection, head: bytes, asked: bytes, peer: Peer) -> None
         if re.search(pattern, head):
             raise refusal(f"malformed {what} head: {words}", peer)
     try:
-        judge.receive_data(asked)
+        judge.receive_data(head)
         event = judge.next_event()
     except h11.RemoteProtocolError as error:
         text = re.sub(r"bytearray\(b(.*)\)", r"\1", str(error))
@@ -327,7 +325,7 @@ def _judged_response(head: bytes, request_method: bytes) -> _Response:
     method = request_method if request_method in (b"HEAD", b"CONNECT") else b"GET"
     fields = [("Host", "a"), ("Connection", "Upgrade"), ("Upgrade", "a")]  # so that a 101 is a possible answer
     judge.send(h11.Request(method=method, target="/", headers=fields))
-    _judge(judge, head, head, "server")
+    _judge(judge, head, "server")
     parts = _response_parts(head)
     if parts is None:
         raise refusal("this is not HTTP/1.0 or HTTP/1.1", "server")
@@ -377,9 +375,6 @@ def _lenient_field(line: bytes, peer: Peer) -> tuple[bytes, bytes]:
     return name, value.strip(b" \t")
 
 
-_OUTSIDE_TOKENS = re.compile(rb"[^!#-'*+.^_`|~0-9A-Za-z-]+")
-
-
 # -- writing -------------------------------------------------------------------------------------------------------
 
 
@@ -404,9 +399,13 @@ def _rendered(line: bytes, headers: Fields, peer: Peer) -> bytes:
 # -- forwarding ----------------------------------------------------------------------------------------------------
 
 #: Fields for this hop only (RFC 9110 section 7.6.1). Transfer-Encoding is left to whoever frames the body.
-_HOP = frozenset((b"connection", b"proxy-connection", b"keep-alive", b"te", b"upgrade"))
-#: What Connection may not take away: a request without these is another request.
-_KEPT = frozenset((b"host", b"content-length", b"transfer-encoding"))
+_HOP = frozenset((b"connection", b"proxy-connection", b"keep-alive", b"upgrade"))
+_HOP_WHEN_UPGRADING = frozenset((b"proxy-connection", b"keep-alive"))
+_USUAL_CONNECTIONS = frozenset((b"keep-alive", b"close"))
+#: Where none of these is, everything goes on.
+_MARKS = _HOP | {b"te"}
+#: What Connection may not take away: a message without these is another message. TE is always listed there.
+_KEPT = frozenset((b"host", b"content-length", b"transfer-encoding", b"te"))
 
 
 def forwarded(headers: Fields, *, upgrading: bool = False) -> Fields:
@@ -416,22 +415,29 @@ def forwarded(headers: Fields, *, upgrading: bool = False) -> Fields:
     it is the next hop that will switch. Fields that concern a proxy's passwords are left to the caller.
     """
     names = [name.lower() for name, _ in headers]
-    if _HOP.isdisjoint(names):
+    if _MARKS.isdisjoint(names):
         return headers
-    dropped = {b"proxy-connection", b"keep-alive"}
-    if not upgrading:
-        for name, (_, value) in zip(names, headers, strict=True):
-            if name == b"connection":
-                dropped.update(options(value))
-        dropped = (dropped - _KEPT) | _HOP
-    kept = []
-    for name, pair in zip(names, headers, strict=True):
-        if name == b"te":
-            if b"trailers" in options(pair[1]):
-                kept.append((pair[0], b"trailers"))
-        elif name not in dropped:
-            kept.append(pair)
+    dropped = _HOP_WHEN_UPGRADING if upgrading else _dropped(names, headers)
+    kept = [pair for name, pair in zip(names, headers, strict=True) if name not in dropped]
+    if b"te" in names:
+        return tuple(_without_codings(kept))
     return tuple(kept)
+
+
+def _dropped(names: list[bytes], headers: Fields) -> frozenset[bytes]:
+    listed = [value for name, (_, value) in zip(names, headers, strict=True) if name == b"connection"]
+    if len(listed) == 1 and listed[0].lower() in _USUAL_CONNECTIONS:
+        return _HOP
+    return _HOP | frozenset(member for value in listed for member in options(value)) - _KEPT
+
+
+def _without_codings(fields: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    """The wish for trailers is the one thing in TE that a proxy can pass on: it does not decode transfer codings."""
+    for name, value in fields:
+        if name.lower() != b"te":
+            yield name, value
+        elif b"trailers" in options(value):
+            yield name, b"trailers"
 
 
 __all__ = [

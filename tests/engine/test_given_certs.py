@@ -19,7 +19,7 @@ def write(folder: Path, name: str, *names: str, passphrase: str | None = None) -
 
 def found(given: GivenCerts, *names: str) -> str | None:
     leaf = given.find(names)
-    return leaf and leaf.cert.cn
+    return leaf.cert.cn if leaf else None
 
 
 def test_none() -> None:

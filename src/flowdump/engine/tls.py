@@ -192,7 +192,9 @@ class TlsCodec:
 
     @property
     def certificates(self) -> tuple[Cert, ...]:
-        """What the peer presented, its own certificate first; empty when it presented none."""
+        """What the peer presented, its own certificate first; empty when it presented none, or not yet."""
+        if not self.established:
+            return ()
         if self._session is not None and self.resumed:
             return self._session.certificates
         return tuple(Cert.from_pem(ssl.DER_cert_to_PEM_cert(der).encode()) for der in _chain(self._object))
@@ -210,14 +212,16 @@ def _chain(tls: ssl.SSLObject) -> list[bytes]:
 
     Public from Python 3.13 on; before, the object underneath has the same method (3.10 on), giving objects of its own.
     """
+    leaf = tls.getpeercert(binary_form=True)
+    if not leaf:
+        return []
     public = getattr(tls, "get_unverified_chain", None)
     if public is not None:
         return list(public() or ())
     private: Any = getattr(getattr(tls, "_sslobj", None), "get_unverified_chain", None)
     if private is not None:
         return [_der(certificate) for certificate in private() or ()]
-    leaf = tls.getpeercert(binary_form=True)
-    return [leaf] if leaf else []
+    return [leaf]
 
 
 def _der(certificate: Any) -> bytes:

@@ -7,6 +7,7 @@ the peer *says*, every other reason something *we* found; both are told from our
 
 from __future__ import annotations
 
+import re
 import ssl
 from typing import TYPE_CHECKING, Final
 
@@ -105,6 +106,10 @@ _VERIFY: Final = {
 }
 
 
+#: ``[SSL] tlsv1 alert no application protocol (_ssl.c:1006)``
+_in_text = re.compile(r"\[SSL\] ([\w ]+) \(_ssl").match
+
+
 def describe_failure(error: BaseException, peer: Peer) -> str:
     """A sentence without a full stop that says why TLS with ``peer`` failed.
 
@@ -114,8 +119,19 @@ def describe_failure(error: BaseException, peer: Peer) -> str:
         return _verification(error, peer)
     if isinstance(error, ssl.SSLEOFError | ConnectionError | EOFError):
         return _EARLY.format(peer=peer)
-    reason = getattr(error, "reason", None) or ""
+    reason = _reason(error)
     return _sentence(reason, peer).format(peer=peer) if reason else f"TLS with the {peer} failed: {_plain(error)}"
+
+
+def _reason(error: BaseException) -> str:
+    """OpenSSL's name of what happened, "" if it is no error of OpenSSL.
+
+    Names that Python's table does not have (alert 120, for one) are in the text alone, as words.
+    """
+    if not isinstance(error, ssl.SSLError):
+        return ""
+    found = _in_text(str(error))
+    return error.reason or (found[1].upper().replace(" ", "_") if found else "")
 
 
 def _sentence(reason: str, peer: Peer) -> str:

@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.support.live import origin, run, running
 
 from flowdump.http import HTTPFlow, Response
-from tests.support.live import origin, run, running
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 

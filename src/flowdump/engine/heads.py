@@ -67,8 +67,9 @@ _USUAL_STATUS_LINES: Final = {
     for code, text in RESPONSES.items()
     for reason in (b" " + text.encode("ascii"), b" ", b"")
 }
-_LENIENT_REQUEST_LINE = re.compile(rb"([-!#$%&'*+.^_`|~0-9A-Za-z]+) ([!-~\x80-\xff]+) (HTTP/1\.[01])")
-_OUTSIDE_TOKENS = re.compile(rb"[^!#-'*+.^_`|~0-9A-Za-z-]+")
+# Compiled when they are needed, which is seldom: start-up is counted.
+_LENIENT_REQUEST_LINE = rb"([-!#$%&'*+.^_`|~0-9A-Za-z]+) ([!-~\x80-\xff]+) (HTTP/1\.[01])"
+_OUTSIDE_TOKENS = rb"[^!#-'*+.^_`|~0-9A-Za-z-]+"
 
 #: What makes a head unacceptable whatever h11 thinks of it, in words.
 _FAULTS: Final = (
@@ -337,7 +338,7 @@ def _judged_response(head: bytes, request_method: bytes) -> _Response:
 
 def _lenient_request(head: bytes) -> _Request:
     line, fields = _lenient_head(head, "client")
-    match = _LENIENT_REQUEST_LINE.fullmatch(line)
+    match = re.fullmatch(_LENIENT_REQUEST_LINE, line)
     if match is None:
         raise refusal(f"malformed request line {shown(line)}", "client")
     return match[1], match[2], match[3], fields, facts_of(fields)
@@ -369,7 +370,7 @@ def _lenient_field(line: bytes, peer: Peer) -> tuple[bytes, bytes]:
     name, colon, value = line.partition(b":")
     if not colon:
         raise refusal(f"malformed head: a line without a colon, {shown(line)}", peer)
-    kind = _OUTSIDE_TOKENS.sub(b"", name).lower()
+    kind = re.sub(_OUTSIDE_TOKENS, b"", name).lower()
     if kind in (b"content-length", b"transfer-encoding") and len(kind) != len(name):
         raise refusal(f"malformed head: the name of a framing field, {shown(name)}", peer)
     return name, value.strip(b" \t")

@@ -1,0 +1,304 @@
+"""Bodies that pass through piece by piece: who is streamed, what scripts may do to them, what is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any
+
+import pytest
+from tests.engine.test_exchange import get
+from tests.support.live import Origin, Running, origin, run, running
+
+from flowdump.http import HTTPFlow
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def modern(data: bytes) -> bytes | Iterable[bytes]:
+    return [data.replace(b"foo", b"bar")] if data else b"!"
+
+
+def older(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    for piece in chunks:
+        yield piece.replace(b"foo", b"bar")
+    yield b"!"
+
+
+def annotated(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    yield from (piece.replace(b"foo", b"bar") for piece in pieces)
+    yield b"!"
+
+
+async def awaited(data: bytes) -> bytes:
+    await asyncio.sleep(0)
+    return data.replace(b"foo", b"bar") if data else b"!"
+
+
+async def with_flow(flow: HTTPFlow, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    assert flow.request.method == "GET"
+    async for piece in chunks:
+        yield piece.replace(b"foo", b"bar")
+    yield b"!"
+
+
+class Stream:
+    """Sets ``stream`` on responses, and on requests where asked to."""
+
+    def __init__(self, response: Any = True, request: Any = None) -> None:
+        self._response, self._request = response, request
+        self.events: list[str] = []
+
+    def requestheaders(self, flow: HTTPFlow) -> None:
+        if self._request is not None:
+            flow.request.stream = self._request
+
+    def responseheaders(self, flow: HTTPFlow) -> None:
+        assert flow.response is not None
+        if self._response is not None:
+            flow.response.stream = self._response
+
+    def request(self, flow: HTTPFlow) -> None:
+        self.events.append("request")
+
+    def response(self, flow: HTTPFlow) -> None:
+        assert flow.response is not None
+        assert flow.response.content is None
+        assert flow.response.text is None
+        self.events.append("response")
+
+
+def test_a_streamed_response_passes_and_is_not_recorded() -> None:
+    async def scenario() -> None:
+        addon = Stream()
+        async with origin(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nfoobar") as server, running(addon) as proxy:
+            assert (await proxy.send(get(server.port))).endswith(b"\r\n\r\nfoobar")
+            assert proxy.flow.response is not None
+            assert proxy.flow.response.raw_content is None
+            assert addon.events == ["request", "response"]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("transform", [modern, older, annotated, awaited, with_flow])
+def test_every_form_of_a_transform_works(transform: Any) -> None:
+    async def scenario() -> None:
+        body = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nfoobar"
+        async with origin(body) as server, running(Stream(transform)) as proxy:
+            reply = await proxy.send(get(server.port))
+            # nobody knows how long the transformed body will be
+            assert b"Transfer-Encoding: chunked" in reply
+            assert b"Content-Length" not in reply
+            assert reply.endswith(b"\r\n\r\n6\r\nbarbar\r\n1\r\n!\r\n0\r\n\r\n")
+
+    run(scenario())
+
+
+def test_chunk_boundaries_are_kept() -> None:
+    reply = CHUNKED + chunk(b"a") + chunk(b"bc") + chunk(b"def") + b"0\r\n\r\n"
+
+    async def scenario() -> None:
+        async with origin(reply) as server, running(Stream()) as proxy:
+            got = await proxy.send(get(server.port))
+            assert got.endswith(b"\r\n\r\n1\r\na\r\n2\r\nbc\r\n3\r\ndef\r\n0\r\n\r\n")
+
+    run(scenario())
+
+
+def test_stream_large_bodies_goes_by_the_declared_length_and_store_keeps_a_copy() -> None:
+    large, small = b"x" * 2000, b"y" * 10
+
+    async def scenario() -> None:
+        replies = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(b), b) for b in (large, small, large)]
+        async with origin(*replies) as server, running(stream_large_bodies="1k") as proxy:
+            for _ in range(2):
+                await proxy.send(get(server.port))
+            assert [flow.response.raw_content for flow in proxy.flows] == [None, small]
+            proxy.proxy.options.update(store_streamed_bodies=True)
+            await proxy.send(get(server.port))
+            assert proxy.flows[-1].response.raw_content == large
+
+    run(scenario())
+
+
+def test_an_undeclared_body_is_streamed_once_it_is_large() -> None:
+    released = asyncio.Event()
+
+    async def drip(reader: Any, writer: Any) -> None:
+        writer.write(CHUNKED + chunk(b"x" * 1500))
+        await writer.drain()
+        await released.wait()
+        writer.write(chunk(b"end") + b"0\r\n\r\n")
+
+    async def scenario() -> None:
+        async with origin(drip) as server, running(stream_large_bodies="1k") as proxy:
+            reader, writer = await proxy.connect()
+            writer.write(get(server.port))
+            await reader.readuntil(b"x" * 1500 + b"\r\n")
+            released.set()  # only now: the beginning arrived before the end existed
+            assert await reader.read() == b"3\r\nend\r\n0\r\n\r\n"
+            writer.close()
+            await proxy.wait_for_flows()
+            assert proxy.flow.response is not None
+            assert proxy.flow.response.raw_content is None
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/event-stream; charset=utf-8", "application/x-ndjson", "application/grpc+x"]
+)
+def test_event_streams_pass_at_once_and_are_recorded(content_type: str) -> None:
+    turn: asyncio.Queue[None] = asyncio.Queue()
+
+    async def events(reader: Any, writer: Any) -> None:
+        writer.write(CHUNKED.replace(b"OK\r\n", b"OK\r\nContent-Type: %b\r\n" % content_type.encode()))
+        for n in range(3):
+            writer.write(chunk(b"data: %d\n\n" % n))
+            await writer.drain()
+            await turn.get()
+        writer.write(b"0\r\n\r\n")
+
+    async def scenario() -> None:
+        async with origin(events) as server, running() as proxy:
+            reader, writer = await proxy.connect()
+            writer.write(get(server.port))
+            for n in range(3):
+                await reader.readuntil(b"data: %d\n\n\r\n" % n)
+                turn.put_nowait(None)
+            assert await reader.read() == b"0\r\n\r\n"
+            writer.close()
+            await proxy.wait_for_flows()
+            assert proxy.flow.response is not None
+            assert proxy.flow.response.content == b"data: 0\n\ndata: 1\n\ndata: 2\n\n"
+
+    run(scenario())
+
+
+def test_an_explicit_false_beats_everything() -> None:
+    reply = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 6\r\n\r\nfoobar"
+
+    class Buffer:
+        def responseheaders(self, flow: HTTPFlow) -> None:
+            assert flow.response is not None
+            flow.response.stream = False
+
+        def response(self, flow: HTTPFlow) -> None:
+            assert flow.response is not None
+            flow.response.content = b"edited"
+
+    async def scenario() -> None:
+        async with origin(reply) as server, running(Buffer(), stream_large_bodies="1") as proxy:
+            assert (await proxy.send(get(server.port))).endswith(b"edited")
+
+    run(scenario())
+
+
+async def _upload(server: Origin, proxy: Running, body: bytes, *lines: str) -> bytes:
+    return await proxy.send(get(server.port, "/", *lines, method="POST") + body)
+
+
+def test_a_streamed_request_passes_piece_by_piece() -> None:
+    async def answer(reader: Any, writer: Any) -> None:
+        assert await reader.readexactly(3) == b"one"
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n" + await reader.readexactly(3))
+
+    async def scenario() -> None:
+        addon = Stream(response=None, request=True)
+        addon.response = lambda flow: addon.events.append("response")  # type: ignore[method-assign,assignment]
+        async with origin(answer) as server, running(addon) as proxy:
+            reader, writer = await proxy.connect()
+            writer.write(get(server.port, "/", "Content-Length: 6", method="POST") + b"one")
+            while b"one" not in server.received:
+                await asyncio.sleep(0)
+            writer.write(b"two")
+            assert (await reader.read()).endswith(b"two")
+            writer.close()
+            assert proxy.flow.request.raw_content is None
+            assert addon.events == ["request", "response"]
+
+    run(scenario())
+
+
+def test_a_transformed_request_is_chunked() -> None:
+    async def answer(reader: Any, writer: Any) -> None:
+        await reader.readexactly(len(b"6\r\nbarbar\r\n1\r\n!\r\n0\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+
+    async def scenario() -> None:
+        async with origin(answer) as server, running(Stream(response=None, request=modern)) as proxy:
+            proxy.master.addons.script_addons[0].response = None
+            proxy.master.addons.rebuild()
+            assert (await _upload(server, proxy, b"foobar", "Content-Length: 6")).endswith(b"hi")
+            assert b"Transfer-Encoding: chunked\r\n" in server.received
+            assert b"Content-Length" not in server.received
+            assert server.received.endswith(b"\r\n\r\n6\r\nbarbar\r\n1\r\n!\r\n0\r\n\r\n")
+
+    run(scenario())
+
+
+def test_a_final_answer_may_come_before_the_request_has_ended() -> None:
+    async def refuse(reader: Any, writer: Any) -> None:
+        writer.write(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+        await writer.drain()
+
+    async def scenario() -> None:
+        async with origin(refuse) as server, running(Stream(response=None, request=True)) as proxy:
+            proxy.master.addons.script_addons[0].response = None
+            proxy.master.addons.rebuild()
+            reader, writer = await proxy.connect()
+            writer.write(get(server.port, "/", "Content-Length: 1000", method="POST") + b"beginning")
+            reply = await reader.read()  # the client never sends the rest
+            assert reply.startswith(b"HTTP/1.1 413")
+            assert reply.endswith(b"\r\n\r\nno")
+            writer.close()
+
+    run(scenario())
+
+
+def test_a_slow_reader_holds_back_the_origin() -> None:
+    sent = 0
+
+    async def flood(reader: Any, writer: Any) -> None:
+        nonlocal sent
+        piece = b"x" * 65536
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(piece) * 1000))
+        for _ in range(1000):
+            writer.write(piece)
+            await writer.drain()
+            sent += len(piece)
+
+    async def scenario() -> None:
+        async with origin(flood) as server, running(Stream()) as proxy:
+            reader, writer = await proxy.connect()
+            writer.write(get(server.port))
+            await reader.readuntil(b"\r\n\r\n")
+            before = -1
+            while sent != before:  # until nothing moves any more
+                before = sent
+                for _ in range(200):
+                    await asyncio.sleep(0)
+            assert sent < 32 << 20
+            held = sum(len(stream.buffer) for stream in proxy.proxy.streams)
+            assert held <= 1 << 20
+            writer.transport.abort()
+            await proxy.wait_for_flows()
+            assert proxy.flow.error is not None
+
+    run(scenario())
+
+
+def test_body_size_limit_holds_for_streamed_bodies() -> None:
+    async def scenario() -> None:
+        reply = CHUNKED + chunk(b"x" * 600) * 3 + b"0\r\n\r\n"
+        async with origin(reply) as server, running(Stream(), body_size_limit="1k") as proxy:
+            got = await proxy.send(get(server.port))
+            assert got.count(b"x" * 600) == 1  # the head had gone out: the connection is cut
+            assert not got.endswith(b"0\r\n\r\n")
+            assert "body_size_limit" in str(proxy.flow.error)
+
+    run(scenario())

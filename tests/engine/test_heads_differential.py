@@ -157,7 +157,7 @@ def same_framing(ours: tuple[str, int], theirs: tuple[str, int]) -> bool:
     return ours == theirs or (ours, theirs) == (("length", 0), ("none", 0))
 
 
-@settings(deadline=None, max_examples=700)
+@settings(deadline=None, max_examples=400)
 @given(REQUESTS)
 @example(b"CONNECT a:443 HTTP/1.1\r\n\r\n")
 @example(b"GET / HTTP/1.0\r\n\r\n")
@@ -180,7 +180,7 @@ def test_requests_are_read_as_h11_reads_them(head: bytes) -> None:
         assert b"100-continue" in [v.lower() for n, v in theirs.headers if n == b"expect"]
 
 
-@settings(deadline=None, max_examples=700)
+@settings(deadline=None, max_examples=400)
 @given(RESPONSES, ASKED)
 @example(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", b"GET")
 @example(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"CONNECT")
@@ -235,7 +235,7 @@ PIECES = st.sampled_from(
 NOISE = st.lists(PIECES | st.binary(max_size=5), max_size=12).map(b"".join)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(NOISE | st.binary(), st.booleans())
 def test_any_bytes_are_read_or_refused(data: bytes, validate: bool) -> None:
     statuses: set[int] = set()
@@ -253,7 +253,7 @@ def test_any_bytes_are_read_or_refused(data: bytes, validate: bool) -> None:
     assert statuses <= {400, 431, 501, 502}
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(REQUESTS | RESPONSES, st.booleans())
 def test_nearly_sound_heads_are_read_or_refused(head: bytes, validate: bool) -> None:
     with suppress(ProtocolError):
@@ -262,7 +262,7 @@ def test_nearly_sound_heads_are_read_or_refused(head: bytes, validate: bool) -> 
         parse_response_head(head, request_method=b"GET", validate=validate)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(REQUESTS)
 def test_lenient_and_strict_agree_where_both_accept(head: bytes) -> None:
     try:
@@ -272,7 +272,7 @@ def test_lenient_and_strict_agree_where_both_accept(head: bytes) -> None:
     assert parse_request_head(head, validate=False) == strict
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(NOISE | REQUESTS, st.integers(1, 7))
 def test_the_end_of_a_head_is_the_same_in_any_steps(data: bytes, step: int) -> None:
     """Sound heads end in the same place however they come; others are cut somewhere, and refused wherever that is."""

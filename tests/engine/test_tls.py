@@ -280,10 +280,21 @@ def test_a_damaged_record(pki: Pki, version: ssl.TLSVersion) -> None:
     data = bytearray(pair.client.outgoing())
     data[-1] ^= 1
     pair.server.receive(data)
-    with pytest.raises(ssl.SSLError):
+    assert pair.server.read() == b"first"
+    assert (pair.server.eof, pair.server.truncated) == (True, True)
+    with pytest.raises(ssl.SSLError) as caught:
         pair.server.read()
+    assert "MAC" in str(caught.value.reason)
     assert pair.server.outgoing().startswith(b"\x15" if version is V12 else b"\x17"), "an alert for the peer"
     pair.server.unwrap()
+
+
+def test_a_damaged_record_alone(pki: Pki) -> None:
+    pair = pki.pair().handshake()
+    pair.server.receive(b"\x17\x03\x03\x00\x20" + bytes(32))
+    for _ in range(2):
+        with pytest.raises(ssl.SSLError):
+            pair.server.read()
 
 
 def test_bytes_that_are_no_tls(pki: Pki) -> None:

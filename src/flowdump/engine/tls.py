@@ -66,6 +66,7 @@ class TlsCodec:
         self._object = context.wrap_bio(self._incoming, self._outgoing, server_side, server_hostname, ticket)
         self._session = session
         self._unread = b""
+        self._failure: ssl.SSLError | None = None
         self._on_session = None if server_side else on_session
 
     # -- reading -------------------------------------------------------------------------------------------------
@@ -82,11 +83,20 @@ class TlsCodec:
         """All the plaintext there is, b"" when there is none.
 
         Raises ssl.SSLError when the peer breaks the protocol or sends an alert; ``tls_failures`` has the words for it.
+        What it had sent before comes out first: then ``eof`` is True at once, and the next ``read`` raises.
         """
+        if self._failure is not None:
+            raise self._failure
         pieces = [self._unread] if self._unread else []
         self._unread = b""
         while self._incoming.pending or self._incoming.eof:
-            piece = self._read_record()
+            try:
+                piece = self._read_record()
+            except ssl.SSLError as error:
+                self._failure, self.eof, self.truncated = error, True, True
+                if not pieces:
+                    raise
+                break
             if not piece:
                 break
             pieces.append(piece)

@@ -35,6 +35,7 @@ def concurrent(handler: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any,
             with suppress(RuntimeError):  # the loop was closed meanwhile, so nobody waits any more
                 loop.call_soon_threadsafe(_finish, finished, error)
 
+        await asyncio.sleep(0)  # the first step has the sys.argv of the script, which is not for threads
         threading.Thread(target=run, name=f"concurrent {name}", daemon=True).start()
         error = await finished
         # As a result and not as the exception of the future, which could not be a StopIteration.

@@ -144,12 +144,19 @@ _WRAPPERS = {"load": _wrap_startup, "configure": _wrap_startup}
 _PLAIN = {"load", "configure", "add_log"}
 
 
-@types.coroutine
-def _guarded(script: Script, event: str, waiting: Awaitable[None]) -> Generator[Any, Any, None]:
-    """Await an asynchronous handler:
+async def _guarded(script: Script, event: str, waiting: Awaitable[None]) -> None:
+    """Await an asynchronous handler and report its exceptions."""
+    try:
+        await _with_arguments(script, waiting)
+    except AddonHalt:
+        raise
+    except Exception as error:
+        script.report(event, error)
 
-    its first step runs with the script's ``sys.argv``, and its exceptions are reported.
-    """
+
+@types.coroutine
+def _with_arguments(script: Script, waiting: Awaitable[None]) -> Generator[Any, Any, None]:
+    """Await something whose first step runs with the script's ``sys.argv``."""
     steps = waiting.__await__()
     try:
         with script.arguments():
@@ -166,7 +173,3 @@ def _guarded(script: Script, event: str, waiting: Awaitable[None]) -> Generator[
                 yielded = steps.send(sent)
     except StopIteration:
         return
-    except AddonHalt:
-        raise
-    except Exception as error:
-        script.report(event, error)

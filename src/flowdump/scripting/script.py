@@ -141,7 +141,7 @@ class Script:
         for event, usual in _FIRST_GENERATION.items():
             handler: Any = getattr(module, event, None)
             names = required_names(handler) if isinstance(handler, types.FunctionType) else []
-            if len(names) == usual + 1 and (usual or names[0] in ("context", "ctx", "sc")):
+            if names[usual:] and (usual or names[0] in ("context", "ctx", "sc")):
                 _, line = place_of(handler) or ("", 1)
                 raise ScriptError(
                     f"{self.path}:{line}: {event}({', '.join(names)}) belongs to the scripting API of mitmproxy 0.x, "

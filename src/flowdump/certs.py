@@ -99,9 +99,10 @@ class Cert:
         """The names in the subjectAltName extension (DNS, IP, mail and URI) as text, in their order."""
         from cryptography import x509
 
+        certificate = self._x509
         try:
-            names = self._x509.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except (x509.ExtensionNotFound, ValueError):
+            names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except (x509.ExtensionNotFound, ValueError):  # not there, or an extension that cannot be parsed
             return []
         plain = x509.DNSName | x509.IPAddress | x509.RFC822Name | x509.UniformResourceIdentifier
         return [str(name.value) for name in names if isinstance(name, plain)]

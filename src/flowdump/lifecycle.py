@@ -31,24 +31,28 @@ def _http(flow: Any) -> Iterator[str]:
 
 
 def _websocket(flow: Any) -> Iterator[str]:
-    messages, flow.websocket.messages = flow.websocket.messages, []
-    yield "websocket_start"
-    for message in messages:
-        flow.websocket.messages.append(message)
-        yield "websocket_message"
+    yield from _growing(flow.websocket, "websocket")
     yield "websocket_end"
 
 
 def _raw(protocol: str) -> Callable[[Any], Iterator[str]]:
     def sequence(flow: Any) -> Iterator[str]:
-        messages, flow.messages = flow.messages, []
-        yield f"{protocol}_start"
-        for message in messages:
-            flow.messages.append(message)
-            yield f"{protocol}_message"
+        yield from _growing(flow, protocol)
         yield f"{protocol}_end" if flow.error is None else f"{protocol}_error"
 
     return sequence
+
+
+def _growing(holder: Any, protocol: str) -> Iterator[str]:
+    """The start, and an event per message; if the generator is given up, the rest of the messages is put back."""
+    waiting, holder.messages = iter(holder.messages), []
+    try:
+        yield f"{protocol}_start"
+        for message in waiting:
+            holder.messages.append(message)
+            yield f"{protocol}_message"
+    finally:
+        holder.messages.extend(waiting)
 
 
 def _dns(flow: Any) -> Iterator[str]:

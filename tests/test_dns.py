@@ -1,0 +1,192 @@
+"""DNS messages, the records that scripts make, and flows."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+
+import pytest
+from tests.support.flows import dns_flow
+
+from flowdump.connection import Client, Server
+from flowdump.dns import RESPONSE_CODES, TYPES, DNSFlow, DNSMessage, Question, ResourceRecord, pack_name, type_name
+
+RECORD = ResourceRecord("a.example", 1, 1, 60, b"\x01\x02\x03\x04")
+
+
+def message(**facts: Any) -> DNSMessage:
+    known: dict[str, Any] = {
+        "timestamp": 1.0,
+        "id": 7,
+        "query": True,
+        "op_code": 0,
+        "authoritative_answer": False,
+        "truncation": False,
+        "recursion_desired": True,
+        "recursion_available": False,
+        "reserved": 0,
+        "response_code": 0,
+        "questions": [Question("a.example", 1, 1)],
+    }
+    return DNSMessage(**(known | facts))
+
+
+# -- messages ----------------------------------------------------------------------------------------------------
+
+
+def test_state() -> None:
+    m = message(answers=[RECORD])
+    state = m.get_state()
+    assert state == {
+        "timestamp": 1.0,
+        "id": 7,
+        "query": True,
+        "op_code": 0,
+        "authoritative_answer": False,
+        "truncation": False,
+        "recursion_desired": True,
+        "recursion_available": False,
+        "reserved": 0,
+        "response_code": 0,
+        "questions": [{"name": "a.example", "type": 1, "class_": 1}],
+        "answers": [{"name": "a.example", "type": 1, "class_": 1, "ttl": 60, "data": b"\x01\x02\x03\x04"}],
+        "authorities": [],
+        "additionals": [],
+    }
+    assert DNSMessage.from_state(state) == m
+    assert type(DNSMessage.from_state(state).answers[0]) is ResourceRecord
+
+
+def test_copies_share_nothing() -> None:
+    m = message(answers=[RECORD.copy()])
+    twin = m.copy()
+    twin.answers[0].data = b""
+    twin.questions.clear()
+    assert m.answers == [RECORD]
+    assert m.question == Question("a.example", 1, 1)
+
+
+def test_the_question() -> None:
+    assert str(message().question) == "a.example"
+    assert message(questions=[]).question is None
+    assert message(questions=[Question("a", 1, 1)] * 2).question is None
+
+
+def test_succeed() -> None:
+    asked = message(authoritative_answer=True, truncation=True, reserved=3, additionals=[RECORD], authorities=[RECORD])
+    answer = asked.succeed([RECORD])
+    assert answer.timestamp is not None
+    assert answer.timestamp > 1_700_000_000
+    expected = message(query=False, recursion_available=True, answers=[RECORD], timestamp=answer.timestamp)
+    assert answer == expected
+    assert asked.query
+    assert answer.questions is not asked.questions
+
+
+def test_fail() -> None:
+    answer = message(op_code=2, recursion_desired=False).fail(3)
+    expected = message(query=False, op_code=2, recursion_desired=False, response_code=3, timestamp=answer.timestamp)
+    assert answer == expected
+    assert RESPONSE_CODES[answer.response_code] == "NXDOMAIN"
+    with pytest.raises(ValueError, match="means success"):
+        message().fail(0)
+
+
+def test_for_people() -> None:
+    assert str(message(answers=[RECORD])) == "a.example\na.example A 1.2.3.4"
+    assert message(answers=[RECORD], additionals=[RECORD]).size == 8
+    assert (type_name(28), type_name(1234), TYPES[65]) == ("AAAA", "TYPE1234", "HTTPS")
+
+
+# -- records -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "text"),
+    [
+        (1, b"\x01\x02\x03\x04", "1.2.3.4"),
+        (28, b"\0" * 15 + b"\x01", "::1"),
+        (5, b"\x01a\x01b\0", "a.b"),
+        (2, b"\0", "."),
+        (12, b"\x02\xc3\xa4\0", "\\xc3\\xa4"),
+        (15, b"\0\x0a\x01a\0", "10 a"),
+        (16, b"\x03abc\x01d", '"abc" "d"'),
+        (16, b"", ""),
+        (99, b"\xff", "ff"),
+        (1, b"\x01", "01"),
+        (5, b"\x05a", "0561"),
+        (5, b"", ""),
+        (15, b"\0", "00"),
+    ],
+)
+def test_data_text(kind: int, data: bytes, text: str) -> None:
+    record = ResourceRecord("n", kind, 1, 60, data)
+    assert record.data_text() == text
+    assert str(record) == f"n {type_name(kind)} {text}"
+
+
+@pytest.mark.parametrize(
+    ("record", "kind", "ttl", "data"),
+    [
+        (ResourceRecord.A("n", IPv4Address("1.2.3.4")), 1, 60, b"\x01\x02\x03\x04"),
+        (ResourceRecord.AAAA("n", IPv6Address("::1"), ttl=5), 28, 5, b"\0" * 15 + b"\x01"),
+        (ResourceRecord.CNAME("n", "www.example"), 5, 60, b"\x03www\x07example\0"),
+        (ResourceRecord.PTR("n", "bücher.example."), 12, 60, b"\x0dxn--bcher-kva\x07example\0"),
+        (ResourceRecord.TXT("n", "ä"), 16, 60, b"\x02\xc3\xa4"),
+        (ResourceRecord.TXT("n", ""), 16, 60, b"\0"),
+        (ResourceRecord.TXT("n", "x" * 300), 16, 60, b"\xff" + b"x" * 255 + b"\x2d" + b"x" * 45),
+    ],
+)
+def test_making_records(record: ResourceRecord, kind: int, ttl: int, data: bytes) -> None:
+    assert record == ResourceRecord("n", kind, 1, ttl, data)
+
+
+def test_views_on_the_data() -> None:
+    record = ResourceRecord.A("n", IPv4Address("1.2.3.4"))
+    assert record.ipv4_address == IPv4Address("1.2.3.4")
+    record.ipv4_address = IPv4Address("5.6.7.8")
+    assert record.data == b"\x05\x06\x07\x08"
+    record.ipv6_address = IPv6Address("::2")
+    assert (record.ipv6_address, len(record.data)) == (IPv6Address("::2"), 16)
+    record.domain_name = "a.b"
+    assert (record.domain_name, record.data) == ("a.b", b"\x01a\x01b\0")
+    record.text = "x" * 300
+    assert (record.text, len(record.data)) == ("x" * 300, 302)
+
+
+@pytest.mark.parametrize("view", ["ipv4_address", "ipv6_address", "domain_name"])
+def test_views_on_data_of_another_kind(view: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        getattr(ResourceRecord("n", 1, 1, 60, b"\x05abc-"), view)
+
+
+@pytest.mark.parametrize("name", ["a..b", ".a", "x" * 64, "a." + "x" * 64 + ".b"])
+def test_names_that_cannot_be_packed(name: str) -> None:
+    with pytest.raises(ValueError, match="not a domain name"):
+        pack_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "."])
+def test_the_root(name: str) -> None:
+    assert pack_name(name) == b"\0"
+
+
+# -- flows -------------------------------------------------------------------------------------------------------
+
+
+def test_flows() -> None:
+    flow = dns_flow("a.example", "192.0.2.7")
+    state = flow.get_state()
+    assert (state["type"], state["request"]["questions"][0]["name"]) == ("dns", "a.example")
+    twin = DNSFlow.from_state(state)
+    assert twin.request == flow.request
+    assert twin.response == flow.response
+    assert dns_flow("a.example").get_state()["response"] is None
+    assert repr(flow).startswith("<DNSFlow\n  request = DNSMessage(timestamp=")
+
+
+def test_a_flow_without_a_request() -> None:
+    flow = DNSFlow(Client(), Server())
+    assert flow.response is None
+    with pytest.raises(AttributeError, match="request"):
+        flow.request  # noqa: B018

@@ -1,0 +1,110 @@
+"""The events of stored flows: their order, that each step is decided late, and that messages come one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.support.states import BASES
+
+from flowdump import lifecycle
+from flowdump.flow import Error, Flow
+from flowdump.http import Response
+
+HTTP = ["requestheaders", "request", "responseheaders", "response"]
+
+
+def made(kind: str, **changes: Any) -> Any:
+    return Flow.from_state(BASES[kind]() | changes)
+
+
+def test_a_response_made_in_request_gets_its_events() -> None:
+    flow, seen = made("http", response=None), []
+    for name in lifecycle.events(flow):
+        seen.append(name)
+        if name == "request":
+            flow.response = Response.make(200)
+    assert seen == HTTP
+
+
+def test_a_response_taken_away_in_requestheaders_gets_none() -> None:
+    flow, seen = made("http"), []
+    for name in lifecycle.events(flow):
+        seen.append(name)
+        flow.response = None
+    assert seen == HTTP[:2]
+
+
+def test_an_error_set_on_the_way_is_fired_last() -> None:
+    flow, seen = made("http"), []
+    for name in lifecycle.events(flow):
+        seen.append(name)
+        flow.error = Error("late")
+    assert seen == [*HTTP, "error"]
+
+
+def _holder(flow: Any) -> Any:
+    return flow.websocket if flow.type == "http" else flow
+
+
+@pytest.mark.parametrize(("kind", "count"), [("websocket", 3), ("tcp", 2), ("udp", 2)])
+def test_messages_come_one_by_one(kind: str, count: int) -> None:
+    flow = made(kind)
+    before = list(_holder(flow).messages)
+    assert len(before) == count
+    lengths = [(name, len(_holder(flow).messages)) for name in lifecycle.events(flow) if not name.startswith("re")]
+    assert lengths == [
+        (f"{kind}_start", 0),
+        *[(f"{kind}_message", i + 1) for i in range(count)],
+        (f"{kind}_end", count),
+    ]
+    assert _holder(flow).messages == before
+
+
+@pytest.mark.parametrize("kind", ["websocket", "tcp", "udp"])
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_messages_survive_when_it_is_given_up(kind: str, steps: int) -> None:
+    flow = made(kind)
+    before = list(_holder(flow).messages)
+    events = lifecycle.events(flow)
+    while next(events) != f"{kind}_start":
+        pass
+    for _ in range(steps):
+        next(events)
+    events.close()  # type: ignore[attr-defined]
+    assert _holder(flow).messages == before
+
+
+def test_a_message_may_be_removed_or_added() -> None:
+    flow = made("tcp")
+    first, second = flow.messages
+    for name in lifecycle.events(flow):
+        if name == "tcp_message" and flow.messages[-1] is first:
+            flow.messages.pop()
+            flow.messages.append(second)
+    assert flow.messages == [second, second]
+
+
+def test_taking_the_websocket_away_ends_nothing_early() -> None:
+    flow, seen = made("websocket"), []
+    for name in lifecycle.events(flow):
+        seen.append(name)
+        if name == "websocket_start":
+            flow.websocket = None
+    assert seen == [*HTTP, "websocket_start", *["websocket_message"] * 3, "websocket_end"]
+
+
+def test_a_raw_flow_ends_with_end_or_error() -> None:
+    flow, seen = made("tcp"), []
+    for name in lifecycle.events(flow):
+        seen.append(name)
+        if name == "tcp_start":
+            flow.error = Error("late")
+    assert seen == ["tcp_start", "tcp_message", "tcp_message", "tcp_error"]
+
+
+def test_nothing_happens_before_it_is_asked_for() -> None:
+    flow = made("tcp")
+    before = flow.messages
+    lifecycle.events(flow)
+    assert flow.messages is before

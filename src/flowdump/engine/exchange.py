@@ -126,7 +126,7 @@ class Exchange:
         assert upstream is not None
         data = self.flow.request.data
         if data.content is not None:
-            head, body = outgoing.whole_request(data, upstream.absolute_form)
+            head, body = outgoing.whole_request(data, self.head, upstream.absolute_form)
             upstream.http.send_whole(data.method, head, body)
             return
         head, shape = outgoing.streamed_request(

@@ -156,7 +156,7 @@ async def read_head(stream: Stream) -> bytes | None:
     start = 0
     while True:
         if stream.buffer:
-            end = head_end(stream.buffer, start)
+            end = head_end(stream.buffer, start, stream.peer)
             if end > 0:
                 return stream.take(end)
             start = max(len(stream.buffer) - 3, 0)

@@ -91,8 +91,10 @@ class Interception:
     def configure(self, changed: set[str]) -> None:
         """Take over changed options. Raises OptionsError."""
         self._contexts.configure(changed)
+        options = self._proxy.options
+        if changed & {"certs", "cert_passphrase"}:
+            self._given = GivenCerts(options.certs, options.cert_passphrase)
         if changed & {"ignore_hosts", "allow_hosts", "tcp_hosts"}:
-            options = self._proxy.options
             self._passed = _patterns("ignore_hosts", options.ignore_hosts)
             self._only = _patterns("allow_hosts", options.allow_hosts)
             self._raw = _patterns("tcp_hosts", options.tcp_hosts)
@@ -130,7 +132,7 @@ class Interception:
         eager = session.options.upstream_cert and session.options.connection_strategy == "eager"
         if eager or data.establish_server_tls_first:
             upstream = await self._look_at_origin(session, destination, context)
-        leaf = self._leaf(name, upstream)
+        leaf = self._leaf(name, destination.host, upstream)
         client.mitmcert = leaf.cert
         await self._handshake(session, leaf, context)
         if self.is_raw(*names):
@@ -148,9 +150,9 @@ class Interception:
         session.upstreams.keep(upstream)
         return upstream
 
-    def _leaf(self, name: str, upstream: Upstream | None) -> Leaf:
+    def _leaf(self, name: str, host: str, upstream: Upstream | None) -> Leaf:
         chain = upstream.server.certificate_list if upstream is not None else []
-        given = self._given.find([name]) if self._given else None
+        given = self._given.find([name, host]) if self._given else None
         if given is not None:
             return given
         sent = chain[1:] if self._proxy.options.add_upstream_certs_to_client_chain else []

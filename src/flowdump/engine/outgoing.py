@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 _EXPECT_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
 
 
-def whole_request(data: RequestData, absolute_form: bool) -> tuple[bytes, bytes]:
+def whole_request(data: RequestData, request: RequestHead, absolute_form: bool) -> tuple[bytes, bytes]:
     """Head and body of a request that is here completely."""
-    fields = forwarded(data.headers.fields)
+    fields = forwarded(data.headers.fields, upgrading=bool(request.upgrade))
     content = data.content or b""
     if "transfer-encoding" in data.headers:
         body = (encode_chunk(content) if content else b"") + last_chunk(_trailer_fields(data.trailers))
@@ -93,7 +93,7 @@ def target(data: RequestData, absolute_form: bool) -> bytes:
 
 def says_close(headers: Headers) -> bool:
     """Whether a message's sender wants the connection closed behind it."""
-    return "close" in headers.get("connection", "").lower()
+    return any(option.strip().lower() == "close" for option in headers.get("connection", "").split(","))
 
 
 def _is_bodiless(status_code: int, method: bytes) -> bool:
@@ -103,9 +103,10 @@ def _is_bodiless(status_code: int, method: bytes) -> bool:
 def _with_length(fields: Fields, headers: Headers, length: int) -> Fields:
     """``fields`` with a Content-Length that is true, at the place of the one that was there."""
     digits = b"%d" % length
+    if "transfer-encoding" in headers:
+        fields = _without(fields, b"transfer-encoding")
     if headers.get("content-length") == str(length):
         return fields
-    fields = _without(fields, b"transfer-encoding")
     if "content-length" not in headers:
         return (*fields, (b"Content-Length", digits))
     return tuple((name, digits if name.lower() == b"content-length" else value) for name, value in fields)

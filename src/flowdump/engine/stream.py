@@ -17,9 +17,11 @@ waits for a peer sets ``idle_limit``, and one ticker of the proxy fails the stre
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from flowdump.engine.errors import Peer, PeerClosed
+from flowdump.engine.errors import Peer, PeerClosed, TlsError
+from flowdump.engine.tls_failures import describe_failure
 from flowdump.exceptions import FlowdumpError
 
 if TYPE_CHECKING:
@@ -149,6 +151,8 @@ class Stream(asyncio.Protocol):
     def _ended(self) -> bool:
         if isinstance(self.error, FlowdumpError):
             raise self.error
+        if isinstance(self.error, ssl.SSLError):
+            raise TlsError(describe_failure(self.error, self.peer), self.peer)
         if self.error is not None:
             raise PeerClosed(f"the {self.peer} broke the connection: {self.error}", self.peer)
         return False
@@ -215,6 +219,8 @@ class Stream(asyncio.Protocol):
         finally:
             self._flush()
         self.buffer += codec.read()
+        if codec.eof:
+            self.at_eof = True
 
     async def _more_ciphertext(self) -> bool:
         if self.at_eof:

@@ -1,0 +1,277 @@
+"""How fast flowdump is as a proxy, beside a real mitmdump in the same run.
+
+    python tests/bench/live.py [--seconds 5] [--pairs 2] [--mitmproxy-python PATH] [--rows plain,https]
+
+The proxy runs alone on one core with a script that adds a header; nginx and the load generator have the other. Both
+proxies get the same options and run in turn; only ratios of one run count. Needs nginx, wrk, hey and curl on PATH.
+
+Rows: ``plain`` (HTTP, keep-alive), ``https`` (CONNECT, intercepted, keep-alive), ``connects`` (a new TLS connection per
+request), ``download`` and ``download-tls`` (256 MiB, streamed), ``memory`` (flowdump alone: 200,000 requests, peak and
+growth).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.support.mitmproxy import Unavailable, find  # noqa: E402 - the checkout is not on the path before
+
+SCRIPT = """
+def response(flow):
+    flow.response.headers["newheader"] = "foo"
+"""
+
+NGINX = """
+worker_processes 1;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.err;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    keepalive_requests 100000000;
+    keepalive_timeout 600s;
+    default_type text/html;
+    server {{ listen 127.0.0.1:{port}; root {folder}/html; }}
+    server {{
+        listen 127.0.0.1:{tls_port} ssl;
+        ssl_certificate {folder}/cert.pem;
+        ssl_certificate_key {folder}/key.pem;
+        root {folder}/html;
+    }}
+}}
+"""
+
+DOWNLOAD = 256 << 20
+
+#: Row -> the ratio that is promised.
+PROMISED = {"plain": 12.0, "https": 12.0, "connects": 4.0, "download": 1.5, "download-tls": 1.5}
+
+#: MB: after the start, under load and while downloading, and how much 200,000 requests may add to the first 20,000.
+START, LOAD, GROWTH = 45.0, 60.0, 4.0
+
+
+class Figures(NamedTuple):
+    """What one proxy reached in a row: requests or MB per second, and its peak memory in MB."""
+
+    rate: float
+    peak: float
+
+
+class Bench:
+    """Origins, load and proxies in a folder of their own."""
+
+    def __init__(self, folder: Path, programs: dict[str, list[str]], seconds: int) -> None:
+        self.folder = folder
+        self.programs = programs
+        self.seconds = seconds
+        cores = sorted(os.sched_getaffinity(0))
+        self.proxy_core, self.load_core = cores[0], cores[-1]
+        self.port, self.tls_port, self.proxy_port = (_free_port() for _ in range(3))
+        self.passed = True
+
+    def start_origin(self) -> subprocess.Popen[bytes]:
+        html = self.folder / "html"
+        html.mkdir()
+        (html / "1k").write_bytes(b"a" * 1024)
+        with (html / "large").open("wb") as large:
+            large.truncate(DOWNLOAD)
+        _make_certificate(self.folder)
+        config = self.folder / "nginx.conf"
+        config.write_text(NGINX.format(folder=self.folder, port=self.port, tls_port=self.tls_port))
+        command = ["nginx", "-p", str(self.folder), "-c", str(config)]
+        return subprocess.Popen(command, preexec_fn=lambda: os.sched_setaffinity(0, {self.load_core}))
+
+    def proxy(self, program: str, *options: str) -> Proxy:
+        return Proxy(self, program, options)
+
+    # -- load ------------------------------------------------------------------------------------------------------
+
+    def load(self, *command: str) -> str:
+        finished = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, {self.load_core}),
+        )
+        return finished.stdout + finished.stderr
+
+    def plain(self, seconds: int | None = None) -> float:
+        script = self.folder / "absolute.lua"
+        script.write_text(f'wrk.path = "http://127.0.0.1:{self.port}/1k"\n')
+        duration = f"-d{seconds or self.seconds}s"
+        text = self.load("wrk", "-t1", "-c32", duration, "-s", str(script), f"http://127.0.0.1:{self.proxy_port}")
+        if "Non-2xx" in text:
+            sys.exit(f"wrk met errors:\n{text}")
+        return _rate(text)
+
+    def https(self) -> float:
+        return self._hey()
+
+    def connects(self) -> float:
+        return self._hey("-disable-keepalive")
+
+    def _hey(self, *more: str) -> float:
+        proxy, url = f"http://127.0.0.1:{self.proxy_port}", f"https://localhost:{self.tls_port}/1k"
+        text = self.load("hey", "-z", f"{self.seconds}s", "-c", "16", *more, "-x", proxy, url)
+        if "Error distribution" in text:
+            sys.exit(f"hey met errors:\n{text}")
+        return _rate(text)
+
+    def download(self) -> float:
+        return self._curl(f"http://127.0.0.1:{self.port}/large")
+
+    def download_tls(self) -> float:
+        return self._curl(f"https://localhost:{self.tls_port}/large")
+
+    def _curl(self, url: str) -> float:
+        proxy = f"http://127.0.0.1:{self.proxy_port}"
+        text = self.load("curl", "-sSk", "-x", proxy, "-o", os.devnull, "-w", "%{speed_download} %{size_download}", url)
+        speed, size = map(float, text.split())
+        if size != DOWNLOAD:
+            sys.exit(f"curl got {size:.0f} bytes of {DOWNLOAD}")
+        return speed / 1e6
+
+
+class Proxy:
+    """One of the two programs, running; a context manager."""
+
+    def __init__(self, bench: Bench, program: str, options: tuple[str, ...]) -> None:
+        self._bench = bench
+        script = bench.folder / "header.py"
+        script.write_text(SCRIPT)
+        self._command = [
+            *bench.programs[program], "-q", "-s", str(script), "-p", str(bench.proxy_port), "--listen-host",
+            "127.0.0.1", "--set", f"confdir={bench.folder / program}", "--set", "ssl_insecure=true", *options,
+        ]  # fmt: skip
+
+    def __enter__(self) -> Proxy:
+        core = self._bench.proxy_core
+        self._child = subprocess.Popen(self._command, preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self._bench.proxy_port)) == 0:
+                    return self
+            time.sleep(0.05)
+        sys.exit(f"{' '.join(self._command)} does not listen")
+
+    def __exit__(self, *error: object) -> None:
+        self._child.send_signal(signal.SIGINT)
+        self._child.wait(30)
+
+    def memory(self, kind: str) -> float:
+        """MB: ``VmHWM`` is the peak, ``VmRSS`` what it is now."""
+        status = Path(f"/proc/{self._child.pid}/status").read_text()
+        found = re.search(rf"{kind}:\s+(\d+) kB", status)
+        assert found is not None
+        return int(found[1]) / 1024
+
+
+def compare(bench: Bench, row: str, pairs: int) -> None:
+    """Both programs in turn."""
+    rates: dict[str, list[Figures]] = {program: [] for program in bench.programs}
+    options = ("--set", "stream_large_bodies=1m") if row.startswith("download") else ()
+    for _ in range(pairs):
+        for program, figures in rates.items():
+            with bench.proxy(program, *options) as proxy:
+                rate = getattr(bench, row.replace("-", "_"))()
+                figures.append(Figures(rate, proxy.memory("VmHWM")))
+    ours, theirs = (median(f.rate for f in rates[program]) for program in ("flowdump", "mitmdump"))
+    peaks = [max(f.peak for f in rates[program]) for program in ("flowdump", "mitmdump")]
+    passed = ours >= PROMISED[row] * theirs and peaks[0] <= LOAD
+    bench.passed &= passed
+    print(
+        f"| {row} | {ours:.0f} | {peaks[0]:.0f} | {theirs:.0f} | {peaks[1]:.0f} | {ours / theirs:.1f} "
+        f"| {PROMISED[row]:.1f} x, {LOAD:.0f} MB | {'PASS' if passed else 'FAIL'} |",
+        flush=True,
+    )
+
+
+def memory(bench: Bench) -> None:
+    """flowdump alone: after the start, after 20,000 requests and after 200,000."""
+    with bench.proxy("flowdump") as proxy:
+        start = proxy.memory("VmRSS")
+        done, early = 0.0, 0.0
+        while done < 200_000:
+            done += bench.plain(5) * 5
+            early = early or proxy.memory("VmRSS")
+        late = proxy.memory("VmRSS")
+    passed = start <= START and late <= LOAD and late - early <= GROWTH
+    bench.passed &= passed
+    print(
+        f"\nmemory: {start:.0f} MB after the start (promised {START:.0f}), {early:.0f} MB after 5 s of load, "
+        f"{late:.0f} MB after {done:.0f} requests: {'PASS' if passed else 'FAIL'}"
+    )
+
+
+def _rate(text: str) -> float:
+    found = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    if found is None:
+        sys.exit(f"no rate in:\n{text}")
+    return float(found[1])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _make_certificate(folder: Path) -> None:
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost -keyout key.pem -out cert.pem"
+    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+
+
+def main() -> int:
+    names = [*PROMISED, "memory"]
+    parser = argparse.ArgumentParser(description="Compare flowdump with mitmdump as a proxy.")
+    parser.add_argument("--seconds", type=int, default=5, help="length of each load")
+    parser.add_argument("--pairs", type=int, default=2)
+    parser.add_argument("--mitmproxy-python", help="a Python that has mitmproxy")
+    parser.add_argument("--rows", default=",".join(names))
+    given = parser.parse_args()
+    missing = [tool for tool in ("nginx", "wrk", "hey", "curl", "openssl") if shutil.which(tool) is None]
+    if missing:
+        sys.exit(f"not on PATH: {', '.join(missing)}")
+    try:
+        python = given.mitmproxy_python or find().python
+    except Unavailable as reason:
+        sys.exit(str(reason))
+    script = Path(sys.executable).with_name("flowdump")
+    programs = {"flowdump": [str(script)], "mitmdump": [str(Path(python).with_name("mitmdump"))]}
+    with tempfile.TemporaryDirectory(prefix="flowdump-bench-") as folder:
+        os.chmod(folder, 0o755)  # nginx reads it as another user
+        bench = Bench(Path(folder), programs, given.seconds)
+        origin = bench.start_origin()
+        try:
+            print("| row | flowdump /s | peak MB | mitmdump /s | peak MB | ratio | promised | |")
+            print("| --- | ---: | ---: | ---: | ---: | ---: | --- | --- |", flush=True)
+            for row in given.rows.split(","):
+                if row == "memory":
+                    memory(bench)
+                else:
+                    compare(bench, row, given.pairs)
+        finally:
+            origin.terminate()
+            origin.wait()
+    return 0 if bench.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

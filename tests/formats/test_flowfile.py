@@ -660,9 +660,9 @@ def test_the_name_is_known_before_the_file_is_made(tmp_path: Path, monkeypatch: 
 def test_opening_what_cannot_be_written_names_the_path(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path, tmp_path / "file" / "below"):
-        with pytest.raises(OSError, match=r"directory|exists") as caught:
+        with pytest.raises(OSError, match=r"directory") as caught:
             write(path)
-        assert caught.value.filename
+        assert caught.value.filename == str(path)
 
 
 def test_a_full_disk_is_an_error() -> None:

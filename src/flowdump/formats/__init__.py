@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -80,7 +81,7 @@ class Input:
             return 0
 
     def close(self) -> None:
-        if self._fo is not sys.stdin.buffer:
+        if self.path != "-":
             self._fo.close()
 
 
@@ -89,7 +90,7 @@ def open_input(path: str) -> Input:
 
     Raises OSError when it cannot be opened, FlowFileError when it is neither.
     """
-    fo: BinaryIO = sys.stdin.buffer if path == "-" else open(os.path.expanduser(path), "rb")  # noqa: SIM115 - closed by Input.close
+    fo = _stdin() if path == "-" else open(os.path.expanduser(path), "rb")  # noqa: SIM115 - closed by Input.close
     try:
         if path != "-" and os.path.isdir(fo.fileno()):
             raise IsADirectoryError(f"{path} is a folder")
@@ -99,6 +100,12 @@ def open_input(path: str) -> Input:
         if path != "-":
             fo.close()
         raise
+
+
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "standard input is closed")
+    return sys.stdin.buffer
 
 
 def _kind(beginning: bytes, path: str) -> str:

@@ -17,6 +17,7 @@ When the disk is full, the file is cut back to the last whole record before the 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -27,6 +28,7 @@ from flowdump.exceptions import FlowFileError
 from flowdump.flow import Flow
 from flowdump.formats import httprecord, state, tnetstring
 from flowdump.formats.migrations import Migrator, NewerVersionError
+from flowdump.formats.state_values import clean_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -323,11 +325,13 @@ def encode_flow(flow: Flow, warn: Callable[[str], None] | None = None) -> bytes:
 
 
 def _storable(metadata: dict[Any, Any], warn: Callable[[str], None] | None) -> dict[Any, Any]:
-    kept, lost = {}, []
+    kept: dict[Any, Any] = {}
+    lost: list[str] = []
     for key, value in metadata.items():
         try:
-            tnetstring.dumps({key: value})
-            kept[key] = value
+            cleaned = clean_tree({key: value}, 0)
+            tnetstring.dumps(cleaned)
+            kept |= cleaned
         except ValueError:
             lost.append(str(key))
     if lost and warn:
@@ -409,7 +413,7 @@ class FlowFile:
         self.close()
         folder = os.path.dirname(path)
         if folder:
-            os.makedirs(folder, exist_ok=True)
+            _make_folder(folder, path)
         # Rotation may come back to a name (a weekday, or an hour when the clock is set back): those flows are kept.
         keep = self._append or path in self._written
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if keep else os.O_TRUNC), 0o600)
@@ -421,6 +425,16 @@ class FlowFile:
         if self._fd is not None:
             fd, self._fd = self._fd, None
             os.close(fd)
+
+
+def _make_folder(folder: str, path: str) -> None:
+    """Make the folder of ``path`` unless it is there. Raises OSError with ``path``, which is what people asked for."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
 
 
 def expand_path(pattern: str) -> str:

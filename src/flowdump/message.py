@@ -212,7 +212,8 @@ class Message:
     def set_content(self, content: bytes | None) -> None:
         """Replace the body: it is encoded as Content-Encoding says, and Content-Length follows.
 
-        A coding that we cannot produce is given up: the header goes. Raises TypeError for ``str`` (that is ``text``).
+        A body that is what the message holds already keeps the bytes that came, however they were encoded. A coding
+        that we cannot produce is given up: the header goes. Raises TypeError for ``str`` (that is ``text``).
         """
         if content is None:
             self.data.content = None
@@ -222,7 +223,10 @@ class Message:
         headers = self.data.headers
         coding = headers.get("content-encoding")
         raw = content
-        if coding:
+        known = self._decoded
+        if coding and known and known[0] is self.data.content and known[1] == coding and known[2] == content:
+            raw = known[0]
+        elif coding:
             try:
                 raw = encoding.encode(content, coding)
                 self._decoded = (raw, coding, content)

@@ -175,6 +175,9 @@ class Script:
     def report(self, event: str, error: BaseException, handler: Any = None) -> None:
         """Log an exception from a handler, with the traceback cut to the script's own frames."""
         frames = self._own_frames(error)
+        while not frames and error.__cause__ is not None:  # a StopIteration, which no coroutine may raise
+            error = error.__cause__
+            frames = self._own_frames(error)
         if not frames and handler is not None:  # it could not even be called
             file, line = place_of(handler) or (self.path, 1)
             frames = [traceback.FrameSummary(file, line, getattr(handler, "__name__", event))]

@@ -243,6 +243,28 @@ def test_a_large_damaged_element_does_not_swallow_the_rest() -> None:
     assert problems[0][0] == 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"startedDateTime":"' * 20_000,
+        '{"startedDateTime":1,"a":"' * 20_000,
+        '{"startedDateTime":' * 100_000,
+        "," * 500_000,
+        "x," * 200_000,
+        "[" * 500_000,
+        '{"a":{"' * 100_000,
+        '{"a":"' + "x" * 5_000_000 + '" "' + '{"startedDateTime":1,"a":"' * 10_000,
+        "]{" * 200_000,
+    ],
+    ids=lambda text: text[:24],
+)
+def test_hostile_documents_take_linear_time(text: str) -> None:
+    """Each would take minutes or hours if every problem cost a look at what lies before or behind it."""
+    found, problems = read(b'{"log":{"entries":[' + text.encode(), 1 << 18)
+    assert found == []
+    assert problems
+
+
 @given(st.data())
 def test_flipped_bytes_never_raise_anything_else(data: st.DataObject) -> None:
     document = bytearray(json.dumps(DOCUMENT).encode())

@@ -23,6 +23,9 @@ _LARGEST = 1e15
 #: As much of a text is searched for what a document says of its own charset; charsets.infer_charset looks at as much.
 _SNIFFED = 65536
 
+#: More of a Content-Type is not searched for a boundary, which has 70 characters at most (RFC 2046 section 5.1.1).
+_LONGEST_TYPE = 1000
+
 #: Content codings that mean "this text is decoded", because a tool that could not undo them could not have made text.
 _CODINGS = frozenset(("gzip", "x-gzip", "deflate", "br", "zstd", "identity", "none", ""))
 
@@ -241,7 +244,7 @@ def request_body(post_data: dict[str, Any], content_type: str) -> bytes:
 
 def _from_params(params: list[Any], content_type: str) -> bytes:
     items = [item for item in params if type(item) is dict and type(item.get("name")) is str]
-    boundary = re.search(r'(?i)multipart/form-data.*?;\s*boundary="?([^";]+)', content_type)
+    boundary = re.search(r'(?i)multipart/form-data.*?;\s*boundary="?([^";]+)', content_type[:_LONGEST_TYPE])
     if boundary:
         return b"".join([_part(item, to_bytes(boundary[1])) for item in items]) + b"--%b--\r\n" % to_bytes(boundary[1])
     from flowdump import urls

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 _BLANK = re.compile(r"[ \t\r\n]*+")
 _SCALAR = re.compile(r'[^ \t\r\n,:"\[\]{}]*+')
+_JUNK = re.compile(r'[^"\[\]{]*+')
 
 # \x01 is excluded from the class, and then let in again, because a class of three stretches becomes a bitmap in re,
 # which is nearly twice as fast as comparing with the two characters that matter.
@@ -23,6 +24,8 @@ _PLAIN = re.compile(rf'{_OUTSIDE}(?:(?:"{_STRING_REST}"|[\[{{]{_FLAT}[\]}}]){_OU
 _IN_STRING = re.compile(_STRING_REST, re.DOTALL)
 #: Of a number or literal only so many characters are kept; longer ones are no numbers.
 _KEPT = 1 << 20
+#: Text that is put back comes in pieces of so many characters.
+_WINDOW = 1 << 13
 _ENCODINGS = (
     (b"\xef\xbb\xbf", "utf-8", 3),
     (b"\xff\xfe\x00\x00", "utf-32-le", 4),
@@ -48,17 +51,17 @@ class Scanner:
         self._depth = 0 if self._in_string else depth
         self._escaped = False
 
-    def feed(self, text: str, pos: int) -> int:
-        """The position behind the value, or -1 when it goes on behind this text."""
-        while pos < len(text):
+    def feed(self, text: str, pos: int, limit: int) -> int:
+        """The position behind the value, or -1 when it goes on at ``limit``, up to where the text is looked at."""
+        while pos < limit:
             if self._in_string:
-                pos = self._pass_string(text, pos)
+                pos = self._pass_string(text, pos, limit)
                 if not self._in_string and not self._depth:
                     return pos
                 continue
-            found = _PLAIN.match(text, pos)
+            found = _PLAIN.match(text, pos, limit)
             pos = found.end() if found else pos
-            if pos == len(text):
+            if pos == limit:
                 break
             char = text[pos]
             pos += 1
@@ -72,13 +75,13 @@ class Scanner:
                     return pos
         return -1
 
-    def _pass_string(self, text: str, pos: int) -> int:
+    def _pass_string(self, text: str, pos: int, limit: int) -> int:
         if self._escaped:
             self._escaped = False
             pos += 1
-        found = _IN_STRING.match(text, pos)
+        found = _IN_STRING.match(text, pos, limit)
         pos = found.end() if found else pos
-        if pos < len(text):  # a quote, or a backslash that is the last character
+        if pos < limit:  # a quote, or a backslash that is the last character
             self._in_string = text[pos] != '"'
             self._escaped = self._in_string
             pos += 1
@@ -88,12 +91,13 @@ class Scanner:
 class Source:
     """The document as text: a buffer, a position in it, and where both lie in the file."""
 
-    __slots__ = ("_base", "_chunks", "_decoder", "_encoding", "pos", "text")
+    __slots__ = ("_base", "_chunks", "_decoder", "_encoding", "_pending", "pos", "text")
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self.text = ""
         self.pos = 0
         self._base = 0
+        self._pending: list[str] = []
         self._chunks = iter(chunks)
         self._encoding = ""
         self._decoder: codecs.IncrementalDecoder | None = None
@@ -102,7 +106,7 @@ class Source:
 
     def more(self) -> bool:
         """Drop what has been passed and append the next chunk; False at the end of the document."""
-        new = ""
+        new = self._pending.pop() if self._pending else ""
         while not new:
             chunk = next(self._chunks, None)
             if chunk is None:
@@ -133,10 +137,22 @@ class Source:
         return decoder.decode(b"", True) if decoder else ""
 
     def put_back(self, text: str, offset: int) -> None:
-        """Undo the passing of ``text``, which began at a byte offset."""
-        self.text = text + self.text[self.pos :]
+        """Undo the passing of ``text``, which began at a byte offset. It comes back in small pieces: Python's JSON
+        errors count the lines before them, which in a large buffer takes longer than all the rest.
+        """
+        text += self.text[self.pos :]
+        self._pending += [text[start : start + _WINDOW] for start in range(0, len(text), _WINDOW)][::-1]
+        self.text = self._pending.pop()
         self.pos = 0
         self._base = offset
+
+    def cut_up(self) -> None:
+        """Go on in small pieces, see ``put_back``."""
+        if len(self.text) > 2 * _WINDOW:
+            offset = self.offset
+            text, self.text = self.text[self.pos :], ""
+            self.pos = 0
+            self.put_back(text, offset)
 
     # -- where we are ----------------------------------------------------------------------------------------------
 
@@ -146,10 +162,13 @@ class Source:
         return self.offset_of(self.pos)
 
     def offset_of(self, position: int) -> int:
-        text = self.text[:position]
+        return self._base + self.size_of(self.text[:position])
+
+    def size_of(self, text: str) -> int:
+        """How many bytes of the document a piece of its text was."""
         if self._encoding == "utf-8":
-            return self._base + (len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape")))
-        return self._base + len(text.encode(self._encoding or "utf-8", "surrogatepass"))
+            return len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape"))
+        return len(text.encode(self._encoding or "utf-8", "surrogatepass"))
 
     # -- taking ----------------------------------------------------------------------------------------------------
 
@@ -179,12 +198,20 @@ class Source:
             if end < len(self.text) or not self.more():
                 return taken
 
+    def skip_junk(self) -> None:
+        """Pass what cannot begin a string, array or object, nor end an array."""
+        while True:
+            found = _JUNK.match(self.text, self.pos)
+            self.pos = found.end() if found else self.pos
+            if self.pos < len(self.text) or not self.more():
+                return
+
     def take_string(self, limit: int) -> str | None:
         """A string with its quotes; None when it does not end, or not within ``limit`` characters."""
         taken = self.take_char()
         scanner = Scanner(taken)
         while len(taken) <= limit:
-            end = scanner.feed(self.text, self.pos)
+            end = scanner.feed(self.text, self.pos, len(self.text))
             taken += self.text[self.pos : end if end >= 0 else len(self.text)]
             self.pos = end if end >= 0 else len(self.text)
             if end >= 0:
@@ -196,7 +223,7 @@ class Source:
     def skip(self, scanner: Scanner) -> bool:
         """Pass a value without keeping it; False when the document ends first."""
         while True:
-            end = scanner.feed(self.text, self.pos)
+            end = scanner.feed(self.text, self.pos, len(self.text))
             self.pos = end if end >= 0 else len(self.text)
             if end >= 0:
                 return True

@@ -45,7 +45,7 @@ _ENTRY = re.compile(
 _ENTRY_LENGTH = 128
 #: From this size on, and whenever it has doubled, an incomplete element is tested for damage, lest a broken one
 #: swallow the rest.
-_SUSPICIOUS = 1 << 20
+_SUSPICIOUS = 1 << 16
 #: A JSON error nearer to the end than this may be due to the missing rest: the longest literal is ``-Infinity``.
 _NEAR_END = 16
 
@@ -224,15 +224,14 @@ class ArrayElements:
         source = self._source
         self._offset = source.offset
         if error is not None and _is_certain(error, len(source.text)):
-            return self._damaged(error)
+            return self._damaged(error, source.offset_of(getattr(error, "pos", 0)))
         raw = self._gather() if source.text[source.pos] in '{["' else source.take_scalar()
         if raw is None:
             return ()
         try:
             return (self._decode(raw)[0],)
         except (ValueError, RecursionError) as found:
-            source.put_back(raw, self._offset)
-            return self._damaged(found)
+            return self._take_back(raw, found)
 
     def _gather(self) -> str | None:
         """The text of the current element, reading up to its end; None when it has none: then it was reported and
@@ -242,7 +241,7 @@ class ArrayElements:
         scanner = Scanner(source.text[source.pos])
         start, size, limit = source.pos, 0, _SUSPICIOUS
         parts: list[str] = []
-        end = scanner.feed(source.text, start + 1)
+        end = scanner.feed(source.text, start + 1, len(source.text))
         while end < 0:
             parts.append(source.text[start:])
             size += len(parts[-1])
@@ -257,7 +256,7 @@ class ArrayElements:
                 if not self._is_sound(parts[0], ended):
                     return None
             start = 0
-            end = scanner.feed(source.text, 0)
+            end = scanner.feed(source.text, 0, len(source.text))
         source.pos = end
         parts.append(source.text[start:end])
         return "".join(parts)
@@ -268,8 +267,7 @@ class ArrayElements:
             self._decode(text)
         except (ValueError, RecursionError) as error:
             if _is_certain(error, len(text)):
-                self._source.put_back(text, self.offset)
-                self._damaged(error)
+                self._take_back(text, error)
                 return False
         if ended:
             self._cut = True
@@ -278,21 +276,35 @@ class ArrayElements:
 
     # -- damage ----------------------------------------------------------------------------------------------------
 
-    def _damaged(self, error: Exception) -> tuple[()]:
-        """Report the element at the source's position and go to where the next one may begin."""
+    def _take_back(self, text: str, error: Exception) -> tuple[()]:
+        """The text that was taken for the current element turned out to be damaged."""
+        place = self.offset + self._source.size_of(text[: getattr(error, "pos", 0)])
+        self._source.put_back(text, self.offset)
+        return self._damaged(error, place)
+
+    def _damaged(self, error: Exception, place: int) -> tuple[()]:
+        """Report the element at the source's position and go to where the next one may begin.
+
+        ``place`` is the byte at which the JSON decoder gave up.
+        """
         source = self._source
-        start = source.pos
         if isinstance(error, json.JSONDecodeError):
-            reason = f"it is not valid JSON: {error.msg.strip(': ').lower()} at byte {source.offset_of(error.pos)}"
+            reason = f"it is not valid JSON: {error.msg.strip(': ').lower()} at byte {place}"
         else:
             reason = (
                 "it is nested too deeply" if isinstance(error, RecursionError) else "it holds a number that is too long"
             )
         self._complain(self.index, self.offset, reason)
-        if source.text[start] in '{["':
-            self._skip(Scanner(source.take_char()), start + 1)
-        elif not source.take_scalar() and source.peek() != ",":
-            source.pos += 1
+        source.cut_up()
+        if source.text[source.pos] in '{["':
+            scanner = Scanner(source.take_char())
+            if isinstance(error, RecursionError):  # a bomb of brackets may hold as many beginnings of entries
+                source.skip(scanner)
+            else:
+                self._skip(scanner, source.pos)
+        else:
+            source.skip_junk()
+            self._comma_due = False
         return ()
 
     def _skip(self, scanner: Scanner | None, seen: int) -> None:
@@ -300,10 +312,11 @@ class ArrayElements:
         source = self._source
         position = source.pos
         while True:
-            end = scanner.feed(source.text, position) if scanner else -1
             entry = _ENTRY.search(source.text, seen)
-            if entry and (end < 0 or entry.start() < end):
-                source.pos = entry.start()
+            limit = entry.start() if entry else len(source.text)
+            end = scanner.feed(source.text, position, limit) if scanner else -1
+            if entry and end < 0:
+                source.pos = limit
                 self._comma_due = False
                 return
             if end >= 0:

@@ -213,6 +213,23 @@ def test_an_unknown_coding_after_a_known_one() -> None:
         r.content  # noqa: B018
 
 
+def test_content_set_to_what_it_is_keeps_its_bytes() -> None:
+    r = response(b"", content_encoding="gzip")
+    raw = r.raw_content = gzip.compress(b"abc", compresslevel=9, mtime=5)
+    r.content = r.content
+    r.text = r.text
+    assert r.raw_content is raw
+    assert r.headers["content-length"] == str(len(raw))
+    r.content = b"abd"
+    assert r.content == b"abd"
+    r.headers["content-encoding"] = "br"
+    r.content = b"abd"
+    assert brotli.decompress(r.raw_content or b"") == b"abd"
+    r.raw_content = DAMAGED
+    r.content = b"abd"
+    assert brotli.decompress(r.raw_content or b"") == b"abd"
+
+
 # -- decode, encode ----------------------------------------------------------------------------------------------
 
 

@@ -80,6 +80,7 @@ class Connection:
         "timestamp_tls_setup": None,
     }
     EXTRA: ClassVar[dict[str, Any]] = {}
+    KEYS: ClassVar[tuple[str, ...]] = tuple(COMMON)
     #: What becomes of values of a state dict that are no plain ones here.
     FROM_STATE: ClassVar[dict[str, Callable[[Any], Any]]] = {
         "peername": _address,
@@ -130,7 +131,8 @@ class Connection:
 
     def get_state(self) -> dict[str, Any]:
         """The connection as plain values, keys in the order of a mitmproxy state dict."""
-        state = {key: getattr(self, key) for key in (*self.COMMON, *self.EXTRA)}
+        facts = self.__dict__
+        state = {key: facts[key] for key in self.KEYS}
         state["certificate_list"] = [cert.to_pem() for cert in self.certificate_list]
         return state
 
@@ -173,6 +175,7 @@ class Client(Connection):
     """The connection from a client to the proxy."""
 
     EXTRA: ClassVar[dict[str, Any]] = {"mitmcert": None, "proxy_mode": "regular"}
+    KEYS: ClassVar[tuple[str, ...]] = (*Connection.COMMON, *EXTRA)
     FROM_STATE: ClassVar[dict[str, Callable[[Any], Any]]] = Connection.FROM_STATE | {"mitmcert": _certificate}
 
     peername: Address
@@ -207,6 +210,7 @@ class Server(Connection):
     """
 
     EXTRA: ClassVar[dict[str, Any]] = {"address": None, "timestamp_tcp_setup": None, "via": None}
+    KEYS: ClassVar[tuple[str, ...]] = (*Connection.COMMON, *EXTRA)
     FROM_STATE: ClassVar[dict[str, Callable[[Any], Any]]] = Connection.FROM_STATE | {"address": _address, "via": _via}
 
     timestamp_tcp_setup: float | None

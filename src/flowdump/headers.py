@@ -122,8 +122,12 @@ class Headers(MultiDict[Any, Any]):
         elif index[folded] == raw:
             return
         else:
-            at = [name.lower() for name, _ in fields].index(folded)
-            self.fields = (*fields[:at], (fields[at][0], raw), *fields[at + 1 :])
+            pairs = list(fields)
+            for at, (name, _) in enumerate(fields):
+                if name.lower() == folded:
+                    pairs[at] = (name, raw)
+                    break
+            self.fields = tuple(pairs)
         index[folded] = raw
         self._indexed = self.fields
 

@@ -44,8 +44,8 @@ class MessageData:
     def set_state(self, state: dict[str, Any]) -> None:
         for name in self.FIELDS:
             setattr(self, name, state[name])
-        self.headers = Headers(state["headers"])
-        self.trailers = None if state["trailers"] is None else Headers(state["trailers"])
+        self.headers = Headers.from_state(state["headers"])
+        self.trailers = None if state["trailers"] is None else Headers.from_state(state["trailers"])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, MessageData) and self.get_state() == other.get_state()

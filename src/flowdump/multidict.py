@@ -146,7 +146,7 @@ class MultiDict(BaseMultiDict[K, V]):
         return self.fields
 
     def set_state(self, state: Iterable[Iterable[Any]]) -> None:
-        self.fields = tuple(tuple(pair) for pair in state)
+        self.fields = tuple([tuple(pair) for pair in state])
 
     @classmethod
     def from_state(cls, state: Iterable[Iterable[Any]]) -> Self:

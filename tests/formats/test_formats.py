@@ -123,6 +123,8 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
         open_input(str(tmp_path / "missing"))
     with pytest.raises(IsADirectoryError):
         open_input(str(tmp_path))
+    with pytest.raises(OSError, match="null byte"):
+        open_input("a\0b")
 
 
 def test_a_closed_stdin(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,8 @@ def open_input(path: str) -> Input:
 
     Raises OSError when it cannot be opened, FlowFileError when it is neither.
     """
+    if "\0" in path:  # a configuration may hold such a name; the system would not say it with an OSError
+        raise OSError(errno.EINVAL, "a name cannot hold a null byte")
     fo = _stdin() if path == "-" else open(os.path.expanduser(path), "rb")  # noqa: SIM115 - closed by Input.close
     try:
         if path != "-" and os.path.isdir(fo.fileno()):

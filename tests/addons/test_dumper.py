@@ -360,6 +360,17 @@ def test_what_a_script_broke_is_still_one_line() -> None:
     )
 
 
+def test_a_progress_bar_gets_out_of_the_way_of_what_is_printed() -> None:
+    options, out = Options(), io.StringIO()
+    options.update(dumper_filter="~u /2")
+    dumper = Dumper(options, out)
+    dumper.before_print = lambda: out.write("|")
+    for n in range(4):
+        dumper.add(page(f"https://example.com/{n}"))
+    assert out.getvalue().count("|") == 1
+    assert out.getvalue().startswith("|12:00:00 ")
+
+
 def test_a_stream_that_does_not_take_it() -> None:
     class Full(io.StringIO):
         def write(self, text: str) -> int:

@@ -21,7 +21,7 @@ from flowdump.connection import hostport
 from flowdump.escaping import escape_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from flowdump.certs import Cert
     from flowdump.dns import DNSFlow, DNSMessage
@@ -51,6 +51,8 @@ class Dumper:
         self._options = options
         self._out = out
         self._colour = colour
+        #: Called before something is printed, to take a progress bar off the screen.
+        self.before_print: Callable[[], None] | None = None
 
     def add(self, flow: Flow) -> None:
         """Print one finished flow. Raises OSError when the stream does not take it."""
@@ -66,6 +68,8 @@ class Dumper:
         except Exception as error:  # a script may have put anything into the flow; the next ones are fine
             reason = f"cannot be shown: {type(error).__name__}: {error}"
             text = escape_controls(f"--:--:-- - {flow.type.upper()} {flow.id} ({reason})")
+        if self.before_print is not None:
+            self.before_print()
         self._out.write(text + "\n")
 
     def close(self) -> None:

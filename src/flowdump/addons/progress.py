@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import count
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -45,6 +46,7 @@ class Progress:
     def _make(self, now: float) -> Any:
         """Without a total (a pipe) there is no time left to tell, and the bar only moves."""
         bar: Any = click.progressbar(
+            None if self._total else count(),  # click asks for something without an end where no length is known
             length=self._total or None,
             file=self._stream,
             show_eta=bool(self._total),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import time
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from flowdump.connection import Client, Server, new_id
@@ -245,6 +246,7 @@ _CLASSES = {
 }
 
 
+@lru_cache(maxsize=8)
 def flow_class(kind: str) -> Any:
     """``"http"`` -> HTTPFlow, and so on; the modules are imported when their kind is met.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdump import lifecycle
 from flowdump.app.base import Interrupted, Run
-from flowdump.exceptions import FlowFileError, UserError
+from flowdump.exceptions import AddonHalt, FlowFileError, UserError
 from flowdump.flow import Flow
 from flowdump.formats import Input, open_input
 from flowdump.hooks import fire
@@ -140,8 +140,13 @@ class OfflineRun(Run):
         addons = self.master.addons
         for name in lifecycle.events(flow):
             handlers = getattr(addons.table, name)
-            if handlers:
-                await fire(handlers, flow)
+            try:
+                for handler in handlers:  # as hooks.fire does it, without a coroutine for each event of each flow
+                    waiting = handler(flow)
+                    if waiting is not None and hasattr(waiting, "__await__"):
+                        await waiting
+            except AddonHalt:
+                pass
             if addons.table.update:
                 await fire(addons.table.update, [flow])
 

@@ -22,31 +22,33 @@ MAX_KNOWN: Final = 200
 _TIME = rb"(" + b"|".join(rb"%d:\d{10}\.\d{%d}" % (11 + n, n) for n in (6, 7, 5, 4, 3, 2, 1)) + rb")\^"
 _VERSION = rb"\]12:http_version;(?:8:(?=.{8},)|6:(?=.{6},))(HTTP/(?:\d\.\d|\d)),\}"
 _TIMES = rb"13:timestamp_end;(?:0:~|" + _TIME + rb")15:timestamp_start;" + _TIME
-_BODY = rb"8:trailers;0:~7:content;(?:(0:~)|(\d+):)"
+_BODY = rb"8:trailers;0:~7:content;(?:(0:~)|(\d{1,12}):)"
 
 # A record is matched in runs. Between them lies what only a length can step over: bodies, header lists, connections.
 _RESPONSE = re.compile(
-    rb"(\d+):9:websocket;0:~8:response;(?:0:~|(\d+):6:reason;(\d+):([^,]*),11:status_code;3:(\d{3})#"
+    rb"(\d{1,12}):9:websocket;0:~8:response;(?:0:~|(\d{1,12}):6:reason;(\d{1,12}):([^,]*),11:status_code;3:(\d{3})#"
     + _TIMES
     + _BODY
     + rb")"
 ).match
 _REQUEST = re.compile(
-    rb"(?:" + _VERSION + rb")?7:request;(\d+):4:path;(\d+):([^,]*),9:authority;(\d+):([^,]*),6:scheme;(\d+):([^,]*),"
-    rb"6:method;(\d+):([^,]*),4:port;(\d+):(\d{1,5})#4:host;(\d+):([!-:<-~]*);" + _TIMES + _BODY
+    rb"(?:"
+    + _VERSION
+    + rb")?7:request;(\d{1,12}):4:path;(\d{1,12}):([^,]*),9:authority;(\d{1,12}):([^,]*),6:scheme;(\d{1,12}):([^,]*),"
+    rb"6:method;(\d{1,12}):([^,]*),4:port;(\d{1,12}):(\d{1,5})#4:host;(\d{1,12}):([!-:<-~]*);" + _TIMES + _BODY
 ).match
 _MIDDLE = re.compile(
     _VERSION
     + rb"6:backup;0:~17:timestamp_created;"
     + _TIME
     + rb"7:comment;0:;8:metadata;0:\}6:marked;0:;9:is_replay;0:~"
-    rb"11:intercepted;5:false!11:server_conn;(\d+):"
+    rb"11:intercepted;5:false!11:server_conn;(\d{1,12}):"
 ).match
-_CLIENT = re.compile(rb"11:client_conn;(\d+):").match
+_CLIENT = re.compile(rb"11:client_conn;(\d{1,12}):").match
 _TAIL = re.compile(rb"5:error;0:~2:id;36:([0-9a-f-]{36});4:type;4:http;7:version;2:21#\}").fullmatch
 
-_HEADERS = re.compile(rb",?7:headers;(\d+):").match
-_PAIR = re.compile(rb"(\d+):(\d+):([^,]*),(\d+):(.*)", re.DOTALL).fullmatch
+_HEADERS = re.compile(rb",?7:headers;(\d{1,12}):").match
+_PAIR = re.compile(rb"(\d{1,12}):(\d{1,12}):([^,]*),(\d{1,12}):(.*)", re.DOTALL).fullmatch
 
 
 class _Lengths(dict[bytes, int]):
@@ -200,18 +202,22 @@ def _decode_rest(data: ResponseData | RequestData, record: bytes, start: int, si
     if headers is None or (size is None) is (record[content_end] == _COMMA):
         raise Unusual
     end = headers.end() + int(headers[1])
-    data.headers = _decode_headers(record[headers.end() : end])
+    data.headers = fields = Headers.__new__(Headers)
+    blob = record[headers.end() : end]
+    fields.fields = _known_headers(blob) if type(data) is RequestData and len(blob) <= 2048 else _decode_headers(blob)
     return end
 
 
-def _decode_headers(blob: bytes) -> Headers:
+def _decode_headers(blob: bytes) -> tuple[tuple[bytes, bytes], ...]:
     """The pairs of a header list. A value with ``,]`` inside is cut there, fits no length: the general path."""
     *pairs, rest = blob.split(b",]")
     if rest:
         raise Unusual
-    headers = Headers.__new__(Headers)
-    headers.fields = tuple([_known_pair(pair) if len(pair) <= MAX_KNOWN else _pair(pair) for pair in pairs])
-    return headers
+    return tuple([_known_pair(pair) if len(pair) <= MAX_KNOWN else _pair(pair) for pair in pairs])
+
+
+#: A client sends the same header list with most requests on a connection; responses differ in dates and ids.
+_known_headers = lru_cache(maxsize=256)(_decode_headers)
 
 
 def _pair(pair: bytes) -> tuple[bytes, bytes]:
@@ -232,7 +238,7 @@ def _pair(pair: bytes) -> tuple[bytes, bytes]:
 _known_pair = lru_cache(maxsize=4096)(_pair)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _connection(kind: type[Client] | type[Server], part: bytes) -> dict[str, Any]:
     """The attributes of a connection stored as ``part`` (payload and tag).
 

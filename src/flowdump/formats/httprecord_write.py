@@ -184,19 +184,17 @@ def _timestamp(value: Any) -> bytes:
 
 
 def _middle_piece(flow: HTTPFlow) -> bytes:
-    if flow._backup is not None or flow.intercepted or type(flow.metadata) is not dict:
+    if flow._backup is not None or flow.intercepted or flow.metadata or flow.is_replay is not None:
         raise Unusual
     comment, marked = flow.comment.encode(), flow.marked.encode()
     return (
-        b"6:backup;0:~17:timestamp_created;%b7:comment;%d:%b;8:metadata;%b6:marked;%d:%b;9:is_replay;%b11:intercepted;5:false!"
+        b"6:backup;0:~17:timestamp_created;%b7:comment;%d:%b;8:metadata;0:}6:marked;%d:%b;9:is_replay;0:~11:intercepted;5:false!"
         % (
             _timestamp(flow.timestamp_created),
             len(comment),
             comment,
-            tnetstring.dumps(flow.metadata) if flow.metadata else b"0:}",
             len(marked),
             marked,
-            b"0:~" if flow.is_replay is None else tnetstring.dumps(flow.is_replay),
         )
     )
 
@@ -225,6 +223,8 @@ def _connection_part(connection: Client | Server) -> bytes:
     """What closes both kinds of connection."""
     identifier = connection.id.encode()
     sockname, peername = connection.sockname, connection.peername
+    if connection.tls is None:
+        raise Unusual
     if type(connection) is Client and (sockname is None or peername is None or connection.timestamp_start is None):
         raise Unusual
     return (
@@ -268,9 +268,9 @@ def _traits(*values: Any) -> bytes:
     return encoded[encoded.index(b":") + 1 : -1]
 
 
-@lru_cache(maxsize=2048, typed=True)
+@lru_cache(maxsize=512, typed=True)
 def _address(address: tuple[Any, ...]) -> bytes:
-    if type(address[0]) is not str or type(address[1]) is not int or len(address) not in (2, 4):
+    if tuple(map(type, address)) not in ((str, int), (str, int, int, int)):
         raise Unusual
     return tnetstring.dumps(address)
 

@@ -189,7 +189,11 @@ class Dumper:
                 yield f"{mark} {escape_controls(name)}: {escape_controls(value)}{note}"
 
     def _body(self, message: Message) -> Iterator[str]:
-        content = message.get_content(strict=False)
+        try:
+            content = message.get_content()
+        except ValueError as error:
+            yield f"  (shown as it came: {escape_controls(str(error))})"
+            content = message.raw_content
         if content is None:
             yield "  (body not recorded)"
             return

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flowdump.engine import outgoing, streaming
 from flowdump.engine.errors import ConnectionFailure, Killed, PeerClosed, ProtocolError
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 #: Methods that may be sent again when a reused connection turns out to be dead (RFC 9110 section 9.2.2).
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+
+#: Interim responses (1xx) to one request; more than a few are an origin that runs wild.
+MAX_INTERIM = 100
 
 
 class Exchange:
@@ -67,10 +70,11 @@ class Exchange:
         except (ProtocolError, ConnectionFailure, Killed) as error:
             await self._fail(error)
         except asyncio.CancelledError:
-            flow.error = flow.error or Error("the proxy was shut down during the exchange")
             self.client.stream.abort()
+            await self._record(Error("the proxy was shut down during the exchange"))
             raise
         finally:
+            self.client.stream.on_gone = None
             await self._release()
             self.session.finished(flow)
 
@@ -107,6 +111,7 @@ class Exchange:
             client.keep_alive = client.keep_alive and client.body.ended
             await self._fire("request")
             return
+        check_size(self.head.framing.length, self._body_limit, "client")
         if streaming.wanted(request, self.head.framing, self.session.options):
             request.data.content = None
             return
@@ -134,6 +139,17 @@ class Exchange:
         )
         upstream.http.send_head(data.method, head, shape)
         self._upload = asyncio.create_task(self._stream_request())
+        self._upload.add_done_callback(self._upload_ended)
+
+    def _upload_ended(self, upload: asyncio.Task[None]) -> None:
+        """A request that cannot be sent to its end is answered by nobody: whoever waits for the origin gets the reason.
+
+        An origin that hung up is the exception, it may have answered before it did.
+        """
+        error = None if upload.cancelled() else upload.exception()
+        if error is None or self._upstream is None or (isinstance(error, PeerClosed) and error.peer == "server"):
+            return
+        self._upstream.stream.fail(error)
 
     async def _stream_request(self) -> None:
         assert self._upstream is not None
@@ -158,12 +174,13 @@ class Exchange:
             self._upstream = await self.session.upstreams.get(flow)
             flow.server_conn = self._upstream.server
             reused = self._upstream.http.served > 0
+            self._watch_client()
             try:
                 await self._send_request()
                 head = await self._response_head()
             except PeerClosed as error:
                 again = reused and error.peer == "server" and flow.request.data.method in IDEMPOTENT
-                if not again or self._upload is not None or self.client.head_sent:
+                if not again or self._upload is not None or self._upstream.http.answered:
                     raise
                 await self._release()  # it died while it was idle: once more, on a new connection
                 continue
@@ -173,41 +190,29 @@ class Exchange:
     async def _response_head(self) -> ResponseHead:
         """The final response head; interim ones go to the client as they come."""
         assert self._upstream is not None
-        http, stream = self._upstream.http, self.client.stream
+        for _ in range(MAX_INTERIM):
+            head = await self._upstream.http.response()
+            if head.status_code == 101 and not self.head.upgrade:
+                raise ProtocolError("the server switches protocols, which nobody asked for", status=502, peer="server")
+            if head.status_code >= 200 or head.status_code == 101:
+                return head
+            if head.status_code != 100 or self._upload is not None:
+                self.client.send_informational(head.version, head.status_code, head.reason, head.headers)
+                if self.client.stream.clogged:
+                    await self.client.stream.drain()
+        raise ProtocolError(f"more than {MAX_INTERIM} interim responses", status=502, peer="server")
+
+    def _watch_client(self) -> None:
+        """Notice from now on if the client goes away. Raises PeerClosed if it already has."""
+        stream = self.client.stream
+        if stream.closed:
+            raise PeerClosed("the client disconnected", "client")
         stream.on_gone = self._client_gone
-        try:
-            while True:
-                head = await self._waiting(http.response())
-                if head.status_code >= 200 or head.status_code == 101:
-                    return head
-                if head.status_code != 100 or self._upload is not None:
-                    self.client.send_informational(head.version, head.status_code, head.reason, head.headers)
-        finally:
-            stream.on_gone = None
 
     def _client_gone(self) -> None:
         """Nobody waits for the origin's answer any more."""
         if self._upstream is not None:
             self._upstream.stream.fail(PeerClosed("the client disconnected", "client"))
-
-    async def _waiting(self, reply: Any) -> ResponseHead:
-        """Wait for the origin, while a streamed request may fail on its way there."""
-        if self._upload is None or self._upload.done():
-            if self._upload is not None:
-                self._upload.result()
-            return await reply  # type: ignore[no-any-return]
-        waiter = asyncio.ensure_future(reply)
-        try:
-            await asyncio.wait({waiter, self._upload}, return_when=asyncio.FIRST_COMPLETED)
-            if not waiter.done():
-                upload_error = self._upload.exception()
-                if isinstance(upload_error, PeerClosed) and upload_error.peer == "server":
-                    upload_error = None  # the origin may have answered before it hung up
-                if upload_error is not None:
-                    raise upload_error
-            return await waiter  # type: ignore[no-any-return]
-        finally:
-            waiter.cancel()
 
     async def _receive_response(self, head: ResponseHead) -> None:
         flow, upstream = self.flow, self._upstream
@@ -217,6 +222,7 @@ class Exchange:
         if head.status_code == 101:
             await self._upgrade(head)
             return
+        check_size(head.framing.length, self._body_limit, "server")
         body = upstream.http.body
         if streaming.wanted(response, head.framing, self.session.options):
             await self._stream_response(head)
@@ -266,6 +272,7 @@ class Exchange:
         self.flow.response.data.timestamp_end = time.time()
         await self._fire("response")
         raw, _ = outgoing.whole_response(self.flow.response.data, self.flow.request.data.method, self.head)
+        self.client.stream.on_gone = None
         self.client.send_whole(raw, b"")
         self.client.keep_alive = False
         await self.session.relay(self._upstream)
@@ -285,11 +292,8 @@ class Exchange:
     async def _fail(self, error: ProtocolError | ConnectionFailure | Killed) -> None:
         """Record the error and let the client know, as far as it still can."""
         flow, client = self.flow, self.client
-        flow.error = flow.error or Error(str(error))
         client.keep_alive = False
-        handlers = self.session.hooks.table.error
-        if handlers:
-            await fire(handlers, flow)
+        await self._record(Error(str(error)))
         if isinstance(error, Killed) or client.head_sent:
             client.stream.abort()
             return
@@ -299,14 +303,19 @@ class Exchange:
         status = error.status if not (isinstance(error, ProtocolError) and error.peer == "server") else 502
         client.send_whole(*error_page(status, str(error), flow.request.data.method))
 
+    async def _record(self, error: Error) -> None:
+        self.flow.error = self.flow.error or error
+        handlers = self.session.hooks.table.error
+        if handlers:
+            await fire(handlers, self.flow)
+
     async def _release(self) -> None:
         """Give the connection to the origin back, or close it."""
         if self._upload is not None:
-            if not self._upload.done():
-                self._upload.cancel()
-                self.client.keep_alive = False
+            self._upload.cancel()
             await asyncio.gather(self._upload, return_exceptions=True)
             self._upload = None
+        self.client.keep_alive = self.client.keep_alive and self.client.body.ended
         if self._upstream is not None:
             upstream, self._upstream = self._upstream, None
             await self.session.upstreams.release(upstream)

@@ -7,10 +7,12 @@ written through a ``BodyWriter``, which knows how the message is framed (RFC 911
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from flowdump.engine.chunked import ChunkedDecoder, encode_chunk, last_chunk
 from flowdump.engine.errors import Peer, PeerClosed, ProtocolError
+from flowdump.engine.framing import CRLF
 from flowdump.engine.heads import (
     Framing,
     RequestHead,
@@ -33,6 +35,12 @@ PIECE: Final = 64 * 1024
 NONE: Final = Framing("none", 0)
 CHUNKED: Final = Framing("chunked", 0)
 CLOSE: Final = Framing("close", 0)
+
+#: Bytes of a request line that could not be understood that are recorded.
+MAX_LINE: Final = 8192
+
+#: Seconds from the first byte of a head to its last: a byte now and then does not keep a connection.
+HEAD_TIME: Final = 60.0
 
 
 class BodyReader:
@@ -151,19 +159,23 @@ class BodyWriter:
 async def read_head(stream: Stream) -> bytes | None:
     """One head with its empty line, None when the peer ended the connection in front of one.
 
-    Raises ProtocolError for one that is too large, PeerClosed when the connection breaks.
+    Raises ProtocolError for one that is too large, PeerClosed when the connection breaks, TimedOut.
     """
     start = 0
-    while True:
-        if stream.buffer:
-            end = head_end(stream.buffer, start, stream.peer)
-            if end > 0:
-                return stream.take(end)
-            start = max(len(stream.buffer) - 3, 0)
-        if not await stream.more():
-            if stream.buffer.strip(b"\r\n"):
-                raise PeerClosed(f"the {stream.peer} closed the connection in the middle of a head", stream.peer)
-            return None
+    try:
+        while True:
+            if stream.buffer:
+                end = head_end(stream.buffer, start, stream.peer)
+                if end > 0:
+                    return stream.take(end)
+                start = max(len(stream.buffer) - 3, 0)
+                stream.deadline = stream.deadline or asyncio.get_running_loop().time() + HEAD_TIME
+            if not await stream.more():
+                if stream.buffer.strip(b"\r\n"):
+                    raise PeerClosed(f"the {stream.peer} closed the connection in the middle of a head", stream.peer)
+                return None
+    finally:
+        stream.deadline = None
 
 
 class Http1Server:
@@ -177,18 +189,27 @@ class Http1Server:
         self._writer = BodyWriter(stream, NONE)
         self.head_sent = False
         self.keep_alive = True
+        self._raw = b""
 
     async def next(self) -> RequestHead | None:
-        """The head of the next request, None when there is none."""
+        """The head of the next request, None when there is none. Raises ProtocolError, PeerClosed, TimedOut."""
+        self._raw = b""
         raw = await read_head(self.stream)
         if raw is None:
             return None
+        self._raw = raw
         head = parse_request_head(raw, validate=self._validate)
         self.head = head
         self.body = BodyReader(self.stream, head.framing, "client")
         self.head_sent = False
         self.keep_alive = head.keep_alive
         return head
+
+    @property
+    def request_line(self) -> bytes:
+        """The first line of the request that came last, whatever it looks like and as far as it came."""
+        raw = self._raw or bytes(self.stream.buffer[:MAX_LINE])
+        return raw.lstrip(CRLF).partition(b"\n")[0].rstrip(CRLF)[:MAX_LINE]
 
     def send_informational(self, version: bytes, status: int, reason: bytes, headers: Fields) -> None:
         """An interim response (RFC 9110 section 15.2); HTTP/1.0 clients do not know them."""
@@ -223,17 +244,20 @@ class Http1Client:
         self.body = BodyReader(stream, NONE, "server")
         #: Exchanges that ended on this connection.
         self.served = 0
-        #: Whether the request has gone out completely, and the response has come completely.
+        #: Whether the request has gone out completely, and the response allows another one behind it.
         self.request_sent = self.reusable = False
+        self._heads = 0
 
     def send_whole(self, method: bytes, head: bytes, body: bytes) -> None:
         """Head and body in one write."""
         self._method = method
+        self._heads = 0
         self.request_sent, self.reusable = True, False
         self.stream.write(head + body if body else head)
 
     def send_head(self, method: bytes, head: bytes, framing: Framing) -> None:
         self._method = method
+        self._heads = 0
         self.request_sent = self.reusable = False
         self._writer = BodyWriter(self.stream, framing)
         self.stream.write(head)
@@ -250,11 +274,17 @@ class Http1Client:
         raw = await read_head(self.stream)
         if raw is None:
             raise PeerClosed("the server closed the connection without an answer", "server")
+        self._heads += 1
         head = parse_response_head(raw, request_method=self._method, validate=self._validate)
         if head.status_code >= 200 or head.status_code == 101:
             self.body = BodyReader(self.stream, head.framing, "server")
             self.reusable = head.keep_alive and head.framing.kind != "close"
         return head
+
+    @property
+    def answered(self) -> bool:
+        """Whether the origin has begun to answer the request that was sent last."""
+        return self._heads > 0 or bool(self.stream.buffer)
 
     def release(self) -> bool:
         """The exchange is over: whether the connection can serve another one."""

@@ -117,7 +117,7 @@ class Interception:
         """The client begins a TLS handshake: take it up, and serve what comes inside."""
         destination, client = session.destination, session.client
         assert destination is not None
-        hello = await _client_hello(session.stream)
+        hello = await self._hello(session.stream)
         client.sni, client.alpn_offers = hello.sni, hello.alpn_protocols
         context = Context(client, Server(address=(destination.host, destination.port)))
         data = ClientHelloData(hello, context)
@@ -173,6 +173,13 @@ class Interception:
             raise
         _note(client, codec)
         await fire(table.tls_established_client, data)
+
+    async def _hello(self, stream: Stream) -> clienthello.ClientHello:
+        try:
+            async with asyncio.timeout(self._proxy.options.tls_timeout or None):
+                return await _client_hello(stream)
+        except TimeoutError:
+            raise TimedOut("the client took too long for the TLS handshake", "client") from None
 
     async def _finish(self, stream: Stream, codec: TlsCodec) -> None:
         """Shake hands. Raises TlsError, TimedOut or PeerClosed, in words."""

@@ -71,6 +71,7 @@ def streamed_response(
     fields = forwarded(data.headers.fields)
     if _is_bodiless(data.status_code, method):
         framing = NONE
+        fields = _without(fields, b"transfer-encoding") if method != b"HEAD" else fields
     elif incoming.kind == "length" and not callable(response.stream):
         framing = incoming
     elif request.version == b"HTTP/1.0":

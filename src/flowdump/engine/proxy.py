@@ -134,16 +134,12 @@ class Proxy:
 
     async def _tick(self) -> None:
         """Fail the streams that were idle for longer than whoever waits for them allows."""
-        from flowdump.engine.errors import TimedOut
-
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(TICK)
             now = loop.time()
             for stream in list(self.streams):
-                limit = stream.idle_limit
-                if limit is not None and now - stream.last_active > limit:
-                    stream.fail(TimedOut(f"the {stream.peer} sent nothing for {limit:g} s", stream.peer))
+                stream.check_idle(now)
 
     def is_own_address(self, peername: Any) -> bool:
         """Whether an address that was connected to is one that this proxy listens on."""

@@ -7,6 +7,7 @@ a destination; TLS is switched on in the stream and ``serve_http`` is called aga
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 #: A method and the blank behind it: what every HTTP/1 request begins with.
 _HTTP = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} ").match
 _TLS_HANDSHAKE = 0x16
+_VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]").fullmatch
+
+#: Seconds for which a refused client may go on sending, so that it comes to read why.
+LINGER = 2.0
 
 
 class Session:
@@ -100,9 +105,14 @@ class Session:
             self.stream.idle_limit = limit
             try:
                 head = await client.next()
-                if head is None:
-                    return
-                self.busy = True
+            except (ProtocolError, ConnectionFailure) as error:
+                await self._refuse(error, client)
+                return
+            if head is None:
+                return
+            self.busy = True
+            self.stream.idle_limit = self.options.body_timeout or None
+            try:
                 if head.method == b"CONNECT" and self.destination is None:
                     await self._connect(head, client)
                     return
@@ -110,9 +120,20 @@ class Session:
             except ProtocolError as error:
                 await self._refuse(error, client)
                 return
-            self.stream.idle_limit = self.options.body_timeout or None
             await Exchange(self, client, flow, head).run()
             self.busy = False
+        if not client.body.ended:
+            await self._linger()
+
+    async def _linger(self) -> None:
+        """Let the client read its answer: closing while it still sends would take it away (RFC 9112 section 9.6)."""
+        stream = self.stream
+        stream.write_eof()
+        with contextlib.suppress(ConnectionFailure, TimeoutError):
+            async with asyncio.timeout(LINGER):
+                while await stream.more():
+                    stream.buffer.clear()
+                    stream.consumed()
 
     async def _connect(self, head: RequestHead, client: Http1Server) -> None:
         """A tunnel to wherever the client says (RFC 9110 section 9.3.6)."""
@@ -188,19 +209,40 @@ class Session:
         flow.request = Request.from_data(data)
         return flow
 
-    async def _refuse(self, error: ProtocolError, client: Http1Server) -> None:
+    async def _refuse(self, error: ProtocolError | ConnectionFailure, client: Http1Server) -> None:
         """A request that cannot be understood: recorded as far as it goes, answered, and the connection ends."""
-        data = RequestData()
-        data.method, data.scheme, data.authority, data.path = b"", b"http", b"", b""
-        data.host, data.port = (self.destination or ("", 0))[:2]
-        data.http_version, data.headers, data.content, data.trailers = b"HTTP/1.1", Headers(), b"", None
-        data.timestamp_start = data.timestamp_end = time.time()
-        flow = self._new_flow(data)
+        line = client.request_line
+        if not line and isinstance(error, ConnectionFailure):
+            raise error  # the client went away between two requests: that is its right
+        flow = self._new_flow(self._told(line))
         flow.error = Error(str(error))
         self.proxy.log.warn(f"{hostport(self.client.peername)}: {error}")
         await fire(self.hooks.table.error, flow)
-        client.send_whole(*error_page(error.status, str(error)))
+        status = 400 if isinstance(error, ConnectionFailure) else error.status
+        client.send_whole(*error_page(status, str(error), flow.request.data.method))
         self.finished(flow)
+        await self._linger()
+
+    def _told(self, line: bytes) -> RequestData:
+        """What can be told of a refused request from its first line."""
+        data = RequestData()
+        destination = self.destination
+        data.host, data.port = (destination or ("", 0))[:2]
+        data.scheme = b"https" if destination is not None and destination.tls else b"http"
+        data.authority, data.http_version = b"", b"HTTP/1.1"
+        data.headers, data.content, data.trailers = Headers(), b"", None
+        data.timestamp_start = data.timestamp_end = time.time()
+        words = line.split(b" ")
+        if len(words) > 1 and _VERSION(words[-1]):
+            data.http_version = words.pop()
+        data.method, data.path = words[0], b" ".join(words[1:])
+        with contextlib.suppress(ValueError):
+            if data.method == b"CONNECT":
+                host, port = urls.parse_authority(data.path, check=True)
+                data.host, data.port, data.authority, data.path = host, port or 0, data.path, b""
+            elif not data.path.startswith(b"/"):
+                data.scheme, data.host, data.port, data.path = urls.parse(data.path)
+        return data
 
     def destination_of(self, data: RequestData) -> Destination:
         """Where a request goes; scripts may have changed that."""

@@ -10,8 +10,9 @@ Flow control: above ``HIGH`` unread bytes the socket is no longer read, below ``
 waits; ``drain()`` waits while the transport holds more than its own high mark.
 
 Ends, and how they are told: the peer's end of data makes ``more()`` return False; a broken connection raises
-PeerClosed, from ``more()`` and from ``drain()``. ``last_active`` is the loop time of the last bytes in or out; whoever
-waits for a peer sets ``idle_limit``, and one ticker of the proxy fails the streams that were idle for longer.
+PeerClosed, from ``more()`` and from ``drain()``. ``last_active`` is the loop time of the last bytes in or out. One
+ticker of the proxy calls ``check_idle``: a stream fails when somebody has waited for it for longer than ``idle_limit``
+and nothing moved, or ``deadline`` has passed. A stream that nobody waits for, since a script holds the flow, has time.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from flowdump.engine.errors import Peer, PeerClosed, TlsError
+from flowdump.engine.errors import Peer, PeerClosed, TimedOut, TlsError
 from flowdump.engine.tls_failures import describe_failure
 from flowdump.exceptions import FlowdumpError
 
@@ -59,6 +60,9 @@ class Stream(asyncio.Protocol):
         self.last_active = 0.0
         #: Seconds without a byte after which the stream fails, None for any time.
         self.idle_limit: float | None = None
+        #: Loop time at which the stream fails whatever arrives.
+        self.deadline: float | None = None
+        self._not_awaited = 0.0
         self._on_connect = on_connect
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
@@ -97,7 +101,7 @@ class Stream(asyncio.Protocol):
             self._decrypt(b"")
         self._wake_reader()
         if self.on_gone is not None:
-            self._loop.call_later(HALF_CLOSED, self._gone)
+            self._loop.call_later(HALF_CLOSED, self._maybe_gone)
         return True  # our own direction stays open until we close it
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -110,6 +114,16 @@ class Stream(asyncio.Protocol):
         if self._writer is not None and not self._writer.done():
             self._writer.set_result(None)
         self._gone()
+
+    def _maybe_gone(self) -> None:
+        """The peer has ended its direction a while ago: if it takes nothing either, it is gone."""
+        if self.on_gone is None:
+            return
+        left = self.last_active + HALF_CLOSED - self._loop.time()
+        if left > 0 or self._transport.get_write_buffer_size():
+            self._loop.call_later(max(left, 0.1), self._maybe_gone)
+        else:
+            self._gone()
 
     def _gone(self) -> None:
         if self.on_gone is not None:
@@ -153,8 +167,10 @@ class Stream(asyncio.Protocol):
             raise self.error
         if isinstance(self.error, ssl.SSLError):
             raise TlsError(describe_failure(self.error, self.peer), self.peer)
-        if self.error is not None:
+        if isinstance(self.error, OSError):
             raise PeerClosed(f"the {self.peer} broke the connection: {self.error}", self.peer)
+        if self.error is not None:
+            raise self.error
         return False
 
     def take(self, n: int) -> bytes:
@@ -267,6 +283,15 @@ class Stream(asyncio.Protocol):
         self.error, self.at_eof = error, True
         self.abort()
         self._wake_reader()
+
+    def check_idle(self, now: float) -> None:
+        """Fail if the peer is too slow; ``now`` is the loop's time."""
+        if self.deadline is not None and now > self.deadline:
+            self.fail(TimedOut(f"the {self.peer} took too long", self.peer))
+        elif self._reader is None and self._writer is None and not self._transport.is_closing():
+            self._not_awaited = now
+        elif self.idle_limit is not None and now - max(self.last_active, self._not_awaited) > self.idle_limit:
+            self.fail(TimedOut(f"the {self.peer} was idle for {self.idle_limit:g} s", self.peer))
 
     # -- closing -------------------------------------------------------------------------------------------------
 

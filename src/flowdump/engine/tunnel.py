@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from flowdump.engine.errors import PeerClosed
+from flowdump.engine.errors import ConnectionFailure
 from flowdump.flow import Error
 from flowdump.hooks import fire
 from flowdump.tcp import TCPMessage
@@ -35,7 +35,9 @@ async def relay(session: Session, client: Stream, server: Stream, flow: TCPFlow 
     ]
     try:
         await asyncio.gather(*ways)
-    except PeerClosed as error:
+    except ConnectionFailure as error:
+        client.abort()  # what is broken on one side looks broken on the other
+        server.abort()
         if flow is not None:
             flow.error = Error(str(error))
     finally:

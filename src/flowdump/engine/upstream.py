@@ -86,7 +86,6 @@ class Upstreams:
     async def release(self, upstream: Upstream) -> None:
         """Take a connection back after an exchange; one that cannot be used again is closed."""
         if upstream.http.release() and upstream.destination not in self._idle:
-            upstream.stream.idle_limit = None
             self._idle[upstream.destination] = upstream
         else:
             await self._close(upstream)

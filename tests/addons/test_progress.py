@@ -105,7 +105,7 @@ def test_clear_takes_it_off_until_the_next_drawing(clock: Clock) -> None:
     clock.now += 2
     bar.update(1)
     bar.clear()
-    assert terminal.getvalue().endswith("\r\x1b[K")
+    assert terminal.getvalue().endswith("\r\x1b[K\x1b[?25h")
     length = len(terminal.getvalue())
     bar.clear()
     assert len(terminal.getvalue()) == length
@@ -113,7 +113,7 @@ def test_clear_takes_it_off_until_the_next_drawing(clock: Clock) -> None:
     bar.update(2)
     assert "2 flows" in last(terminal)
     bar.finish()
-    assert terminal.getvalue().endswith("\r\x1b[K")
+    assert terminal.getvalue().endswith("\r\x1b[K\x1b[?25h")
 
 
 def test_more_was_read_than_there_was(clock: Clock) -> None:
@@ -157,4 +157,4 @@ def test_a_run_on_a_terminal(tmp_path: Path) -> None:
     assert took >= 1
     text = seen.decode()
     assert re.search(r"\d+ flows, \d+/s", text)
-    assert text.endswith("\r\x1b[K")
+    assert text.endswith("\r\x1b[K\x1b[?25h")

@@ -11,6 +11,9 @@ import click
 if TYPE_CHECKING:
     from flowdump.formats import Input
 
+#: To the beginning of the line, erase it, and show the cursor again, which click hides.
+ERASE = "\r\x1b[K\x1b[?25h"
+
 #: Seconds before the bar appears, and between two drawings.
 PATIENCE, INTERVAL = 1.0, 0.1
 
@@ -60,7 +63,7 @@ class Progress:
     def clear(self) -> None:
         """Take the bar off the screen until the next drawing, which comes when nothing was printed for a while."""
         if self._drawn:
-            self._stream.write("\r\x1b[K")
+            self._stream.write(ERASE)
             self._stream.flush()
             self._drawn = False
 

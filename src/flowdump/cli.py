@@ -202,7 +202,14 @@ def main() -> None:
         help="Record, transform and replay HTTP(S) traffic with Python scripts.",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     )
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for as long as the process lives
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    command.main(prog_name="flowdump")
+    try:
+        command.main(prog_name="flowdump")
+    except OSError as error:  # stdout does not take what click writes there
+        sys.stderr.write(f"flowdump: cannot write 'stdout': {error.strerror or error}\n")
+        os._exit(1)

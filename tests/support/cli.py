@@ -17,9 +17,6 @@ from typing import Any
 import pytest
 from tests.support.flows import environment, http_flow, read_flows, response, run_flowdump, write_flows
 
-#: Found with these tests and told to whoever owns the module; the mark goes when the bug does.
-REPORTED = pytest.mark.xfail(strict=True, reason="reported, not mended yet")
-
 COMMAND = [sys.executable, "-m", "flowdump"]
 URLS = [f"https://example.com/{name}" for name in ("a", "b", "c")]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -112,7 +113,7 @@ class Run(ABC):
 
     def _on_signal(self, number: int, frame: Any) -> None:
         if self._signal:
-            raise KeyboardInterrupt
+            raise SystemExit(128 + self._signal)
         self._signal = number
         self.master.should_exit = True
         if self.waiting:
@@ -168,7 +169,10 @@ class Run(ABC):
         await self.open()
         outputs = self._outputs(stdout)
         for sink in outputs:
-            sink.open()
+            try:
+                sink.open()
+            except OSError as error:
+                raise UserError(f"cannot write {sink.path!r}: {error.strerror or error}") from None
         colour = display.isatty() and "NO_COLOR" not in os.environ
         self.sinks = [Dumper(self.options, display, colour), *outputs]
 
@@ -218,13 +222,20 @@ class Run(ABC):
             from flowdump.addons.hardump import HarDump
 
             outputs.append(HarDump(options, stdout.buffer))
-        taken = [path for path in options.rfile if path != "-"]
-        for output in outputs:
-            for path in taken:
-                if output.path != "stdout" and _same_file(path, output.path):
-                    raise UserError(f"cannot write {output.path!r}: the file is also read or written in this run")
-            taken.append(output.path)
+        self._refuse_overwriting(outputs, stdout)
         return outputs
+
+    def _refuse_overwriting(self, outputs: list[Any], stdout: TextIO) -> None:
+        """Raises UserError where something that is written is also read, or written twice."""
+        taken = [_identity(0) if path == "-" else _identity(path) for path in self.options.rfile]
+        written = [(output.path, None) if output.path != "stdout" else ("stdout", stdout) for output in outputs]
+        if self.options.flow_detail and not any(path == "stdout" for path, _ in written):
+            written.append(("stdout", stdout))
+        for path, stream in written:
+            identity = _identity(path) if stream is None else _identity_of_stream(stream)
+            if identity is not None and identity in taken:
+                raise UserError(f"cannot write {path!r}: the file is also read or written in this run")
+            taken.append(identity)
 
     async def _end(self) -> None:
         """``done`` handlers, then every file closed, whatever happened before."""
@@ -271,11 +282,20 @@ def describe(error: BaseException) -> str:
     return str(error)
 
 
-def _same_file(path: str, other: str) -> bool:
+def _identity(place: str | int) -> tuple[Any, ...] | None:
+    """What two names of one file have in common; None for what is no regular file and may well be used twice."""
     try:
-        return os.path.samefile(os.path.expanduser(path), os.path.expanduser(other))
+        status = os.stat(os.path.expanduser(place) if isinstance(place, str) else place)
     except OSError:
-        return os.path.abspath(os.path.expanduser(path)) == os.path.abspath(os.path.expanduser(other))
+        return (os.path.realpath(os.path.expanduser(place)),) if isinstance(place, str) else None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+
+
+def _identity_of_stream(stream: TextIO) -> tuple[Any, ...] | None:
+    try:
+        return _identity(stream.fileno())
+    except (OSError, ValueError):
+        return None
 
 
 def _silence(stdout: TextIO) -> None:

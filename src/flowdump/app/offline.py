@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 #: More damaged places than this are counted, not told one by one.
 MAX_PROBLEMS_TOLD = 20
 
+#: Inputs that are kept open before their turn; every one holds a descriptor and a buffer.
+MAX_OPEN = 16
+
 #: Seconds after which background tasks of scripts get a turn.
 TURN = 0.02
 
@@ -38,7 +41,7 @@ class OfflineRun(Run):
         super().__init__(options, log)
         self.inputs: list[Input] = []
         #: Inputs still to be processed, each with its flows.
-        self._pending: list[tuple[Input, Iterator[Flow]]] = []
+        self._pending: list[tuple[Input | str, Iterator[Flow] | None]] = []
         self.flows_read = 0
         self._loop_used = bool(options.scripts)
 
@@ -51,22 +54,46 @@ class OfflineRun(Run):
             opened.close()
 
     def _open(self, path: str) -> None:
-        """Open an input and read its first flow, to see before an output is made that it is what it looks like."""
+        """Open an input and read its first flow, to see before an output is made that it is what it looks like.
+
+        Few are kept open until their turn comes; the others are closed and opened again.
+        """
         try:
+            self.waiting = True
             opened = open_input(path)
+        except Interrupted:
+            return
         except OSError as error:
             raise UserError(f"cannot read {path!r}: {error.strerror or error}") from None
+        finally:
+            self.waiting = False
+        if len(self.inputs) >= MAX_OPEN and opened.size is not None:
+            next(opened.flows(lambda problem: None), None)
+            opened.close()
+            self._pending.append((path, None))
+            return
         self.inputs.append(opened)
         flows = self._flows(opened)
         first = next(flows, None)
         self._pending.append((opened, flows if first is None else chain((first,), flows)))
 
+    def _reopen(self, path: str) -> tuple[Input, Iterator[Flow]]:
+        try:
+            opened = open_input(path)
+        except OSError as error:
+            raise UserError(f"cannot read {path!r}: {error.strerror or error}") from None
+        self.inputs.append(opened)
+        return opened, self._flows(opened)
+
     async def process(self) -> None:
         progress = self._progress()
         try:
             for opened, flows in self._pending:
-                await self._process_input(flows, progress)
+                if isinstance(opened, str):
+                    opened, flows = self._reopen(opened)
+                await self._process_input(flows or iter(()), progress)
                 self._sum_up(opened)
+                opened.close()
                 if self.master.should_exit:
                     return
         finally:

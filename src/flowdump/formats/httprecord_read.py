@@ -246,12 +246,14 @@ def _connection(kind: type[Client] | type[Server], part: bytes) -> dict[str, Any
     """
     if part[-1:] != b"}":
         raise Unusual
+    record = b"%d:%b" % (len(part) - 1, part)
+    section = "client_conn" if kind is Client else "server_conn"
     try:
-        values = tnetstring.loads(b"%d:%b" % (len(part) - 1, part))
+        values = tnetstring.loads(record)
+        written = tnetstring.dumps(state.complete_section(section, values))
     except ValueError:
         raise Unusual from None
-    section = "client_conn" if kind is Client else "server_conn"
-    if not state.is_complete(section, values):
+    if written != record:
         raise Unusual
     connection = kind.from_state(values)
     return dict(connection.__dict__)

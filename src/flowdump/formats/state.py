@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Table = tuple[Field, ...]
 
-__all__ = ["VERSION", "StateError", "complete", "complete_section", "is_complete"]
+__all__ = ["VERSION", "StateError", "complete", "complete_section"]
 
 VERSION: Final = 21
 """The format version of mitmproxy 11.0.0 and later."""
@@ -287,15 +287,6 @@ def complete_section(section: str, values: dict[str, Any]) -> dict[str, Any]:
         return _connection(SECTIONS[section])(values, Context(0.0, "tcp"))
     except StateError as error:
         raise error.within(section) from None
-
-
-def is_complete(section: str, values: dict[str, Any]) -> bool:
-    """Whether `complete_section` would leave the connection as it is, but for the order of the keys."""
-    try:
-        out = complete_section(section, values)
-    except StateError:
-        return False
-    return out == values and all(type(values[key]) is type(value) for key, value in out.items())
 
 
 def _start(state: dict[str, Any]) -> float:

@@ -7,6 +7,7 @@ ending the run. A plain handler that blocks is named, once.
 from __future__ import annotations
 
 import inspect
+import select
 import sys
 import types
 from collections.abc import Awaitable, Callable, Generator
@@ -104,6 +105,7 @@ def _wrap(script: Script, event: str, handler: Callable[..., Any]) -> Callable[.
         except AddonHalt:
             raise
         except Exception as error:
+            _raise_if_unheard(error)
             script.report(event, error, handler)
             return None
         finally:
@@ -115,6 +117,19 @@ def _wrap(script: Script, event: str, handler: Callable[..., Any]) -> Callable[.
         return None
 
     return call
+
+
+def _raise_if_unheard(error: Exception) -> None:
+    """A print() into a pipe that nobody reads is no mistake of the script: the run ends, as for the display."""
+    if not isinstance(error, BrokenPipeError):
+        return
+    poll = select.poll()
+    try:
+        poll.register(sys.stdout.fileno(), 0)
+    except (OSError, ValueError):
+        return
+    if poll.poll(0):  # no reader is left
+        raise error
 
 
 def _warn(script: Script, event: str, handler: Callable[..., Any], seconds: float) -> None:
@@ -151,6 +166,7 @@ async def _guarded(script: Script, event: str, waiting: Awaitable[None]) -> None
     except AddonHalt:
         raise
     except Exception as error:
+        _raise_if_unheard(error)
         script.report(event, error)
 
 

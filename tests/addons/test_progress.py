@@ -72,10 +72,13 @@ def test_share_speed_and_time_left(clock: Clock) -> None:
     clock.now += 2
     bar.update(50)
     assert re.search(r"\[#+-+\] +25% .*50 flows, 25/s$", last(terminal))
-    one.read, two.read = 600, 150
-    clock.now += 4
+    one.read, two.read = 600, 0
+    clock.now += 1
+    bar.update(200)
+    one.read, two.read = 0, 150  # the first one is closed, and cannot tell any more
+    clock.now += 3
     bar.update(300)
-    assert re.search(r"\] +75%  00:00:02  300 flows, 50/s$", last(terminal))
+    assert re.search(r"\] +75%  00:00:0[12]  300 flows, 50/s$", last(terminal))
 
 
 def test_not_more_often_than_ten_times_a_second(clock: Clock) -> None:

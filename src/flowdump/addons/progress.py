@@ -27,6 +27,8 @@ class Progress:
         self._started = self._due = time.monotonic()
         self._due += PATIENCE
         self._bar: Any = None
+        #: How far each input was read; one that is closed cannot tell any more.
+        self._reached: dict[Input, int] = {}
         self._read = 0
         self._drawn = False
         sizes = [opened.size for opened in inputs]
@@ -40,7 +42,9 @@ class Progress:
         self._due = now + INTERVAL
         if self._bar is None:
             self._bar = self._make(now)
-        read = max(sum(opened.tell() for opened in self._inputs), self._read)
+        for opened in self._inputs:
+            self._reached[opened] = max(opened.tell(), self._reached.get(opened, 0))
+        read = sum(self._reached.values())
         step, self._read = read - self._read, read
         self._bar.update(step, f"{flows} flows, {flows / max(now - self._started, 0.001):.0f}/s")
         self._bar.render_progress()

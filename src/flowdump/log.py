@@ -46,8 +46,12 @@ class EventLog:
         text = str(text)
         if LEVELS[level] >= self._threshold:
             self._print(text, level)
-        if self.listener is not None:
-            self.listener(LogEntry(text, level))
+        listener, self.listener = self.listener, None  # a listener that logs is not told of that
+        if listener is not None:
+            try:
+                listener(LogEntry(text, level))
+            finally:
+                self.listener = listener
 
     def _print(self, text: str, level: str) -> None:
         if self.before_print is not None:

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from flowdump.exceptions import FilterError, OptionsError
 from flowdump.option_table import OPTIONS, Spec
 
-_SIZE = re.compile(r"(\d+)\s*([kmg]?)b?", re.IGNORECASE).fullmatch
+_SIZE = re.compile(r"([0-9]+)\s*([kmg]?)b?", re.IGNORECASE).fullmatch
+_INT = re.compile(r"\s*[+-]?[0-9]+\s*").fullmatch
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _BOOLS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "on": True, "off": False}
 
@@ -91,6 +92,8 @@ class Options:
         return self._parsed.get(name)  # type: ignore[no-any-return]
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
         # Reached only for names that are not stored: options that nobody declared.
         raise AttributeError(f"unknown option {name!r}{_nearest(name, self.__dict__['_specs'])}")
 
@@ -131,7 +134,7 @@ class Options:
         values = {}
         for name, texts in collected.items():
             if name in self._specs:
-                values[name] = _parsed_texts(self._specs[name], texts)
+                values[name] = _parsed_texts(self._specs[name], texts, getattr(self, name))
             elif defer:
                 self._deferred[name] = Deferred(name, texts, source)
             else:
@@ -157,12 +160,16 @@ class Options:
         old_parsed = dict(self._parsed)
         self.__dict__.update((name, values[name]) for name in changed)
         self._parsed.update(parsed)
+        told = []
         try:
             for subscriber in list(self._subscribers):
+                told.append(subscriber)
                 subscriber(changed)
         except Exception:
             self.__dict__.update(old_values)
             self.__dict__["_parsed"] = old_parsed
+            for subscriber in told[:-1]:  # they have taken over what does not hold any more
+                subscriber(changed)
             raise
 
     def subscribe(self, subscriber: Callable[[Names], None]) -> None:
@@ -179,6 +186,8 @@ class Options:
         ``typespec`` is str, bool, int, Optional[str], Optional[int] or Sequence[str]. Declaring it again with the same
         type is no error (a script that is loaded twice does that). Raises OptionsError.
         """
+        if name.startswith("_") or hasattr(Options, name):
+            raise OptionsError(f"an option cannot be called {name!r}: ctx.options.{name} is something else")
         spec = Spec(name, type_name(typespec), default, help, tuple(choices or ()))
         known = self._specs.get(name)
         if known is not None and (known.type != spec.type or name in _BUILT_IN):
@@ -194,6 +203,8 @@ class Options:
     def check_leftovers(self) -> None:
         """Raises OptionsError when something was set that nobody declared."""
         for deferred in self._deferred.values():
+            if deferred.source.endswith(".yaml") and FOREIGN.fullmatch(deferred.name):
+                continue  # for another program that shares the configuration
             raise OptionsError(
                 f"{deferred.source}: unknown option {deferred.name!r}{_nearest(deferred.name, self._specs)}"
             )
@@ -249,7 +260,7 @@ def _parse(spec: Spec, value: Any) -> Any:
     return None
 
 
-def _parsed_texts(spec: Spec, texts: list[str | None]) -> Any:
+def _parsed_texts(spec: Spec, texts: list[str | None], current: Any = None) -> Any:
     """The value of what was written as ``name=text``, several times for lists."""
     if spec.type == "[str]":
         return [text for text in texts if text]
@@ -264,15 +275,13 @@ def _parsed_texts(spec: Spec, texts: list[str | None]) -> Any:
         raise OptionsError(f"option {spec.name!r} needs a value: --set {spec.name}=…")
     kind = spec.type.rstrip("?")
     if kind == "bool":
-        return _parse_bool(spec, text)
+        return not current if text.strip().lower() == "toggle" else _parse_bool(spec, text)
     if kind == "int":
         return _parse_int(spec, text)
     return text
 
 
 def _parse_bool(spec: Spec, text: str) -> Any:
-    if text.strip().lower() == "toggle":
-        return not spec.default
     try:
         return _BOOLS[text.strip().lower()]
     except KeyError:
@@ -282,10 +291,9 @@ def _parse_bool(spec: Spec, text: str) -> Any:
 def _parse_int(spec: Spec, text: str) -> int | None:
     if not text and spec.type == "int?":
         return None
-    try:
-        return int(text)
-    except ValueError:
-        raise OptionsError(f"option {spec.name!r} is a whole number, not {text!r}") from None
+    if not _INT(text):
+        raise OptionsError(f"option {spec.name!r} is a whole number, not {text!r}")
+    return int(text)
 
 
 _CHECKS: dict[str, Callable[[Any], bool]] = {
@@ -350,12 +358,13 @@ def load_config(options: Options, path: str) -> None:
 
 
 def _set_configured(options: Options, path: str, name: str, value: Any) -> None:
-    """One entry of a configuration; an undeclared one waits for a script, unless another program's."""
+    """One entry of a configuration; an undeclared one waits for a script."""
     if name not in options:
-        if not FOREIGN.fullmatch(name):
-            items = value if isinstance(value, list) else [value]
-            options._deferred[name] = Deferred(name, [None if item is None else _text(item) for item in items], path)
+        items = value if isinstance(value, list) else [value]
+        options._deferred[name] = Deferred(name, [None if item is None else _text(item) for item in items], path)
         return
+    if value is None and options.spec(name).type == "[str]":
+        value = []
     if options.spec(name).type == "[str]" and isinstance(value, str):
         value = [value]
     if isinstance(value, int) and not isinstance(value, bool) and options.spec(name).type in ("str", "str?"):
@@ -379,7 +388,7 @@ def listing(options: Options) -> str:
         choices = f" One of {', '.join(map(str, spec.choices))}." if spec.choices else ""
         missing = f" Not part of this version: {spec.missing}." if spec.missing else ""
         blocks.append(
-            f"# {spec.help}{missing}\n# Type: {spec.type}.{choices}\n"
-            f"{spec.name}: {json.dumps(getattr(options, spec.name))}\n"
+            f"# {spec.help.replace(chr(10), chr(10) + '# ')}{missing}\n# Type: {spec.type}.{choices}\n"
+            f"{spec.name}: {json.dumps(getattr(options, spec.name), ensure_ascii=False)}\n"
         )
     return "\n".join(blocks)

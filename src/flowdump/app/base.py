@@ -155,12 +155,8 @@ class Run(ABC):
             compat.uninstall()
 
     def _on_log(self, entry: LogEntry) -> None:
-        listener, self.log.listener = self.log.listener, None  # a handler that logs is not told of that
-        try:
-            for handler in self.master.addons.table.add_log:
-                handler(entry)
-        finally:
-            self.log.listener = listener
+        for handler in self.master.addons.table.add_log:
+            handler(entry)
 
     async def _start(self, stdout: TextIO, display: TextIO) -> None:
         self._check_view()

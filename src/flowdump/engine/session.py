@@ -141,7 +141,7 @@ class Session:
             host, port = urls.parse_authority(head.target, check=True)
         except ValueError as error:
             raise ProtocolError(f"CONNECT to {head.target!r}: {error}", status=400) from None
-        if port is None:
+        if not port:
             raise ProtocolError(f"CONNECT to {head.target!r}: a port is missing", status=400)
         data = _request_data(head)
         data.host, data.port, data.authority = host, port, head.target

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from flowdump.flow import Flow
+from flowdump.websocket import WebSocketData
 
 
 def events(flow: Flow) -> Iterator[str]:
@@ -23,8 +24,9 @@ def _http(flow: Any) -> Iterator[str]:
     yield "request"
     if flow.response is not None:
         yield "responseheaders"
+    if flow.response is not None:  # a script may have taken it away
         yield "response"
-    if flow.websocket is not None:
+    if isinstance(flow.websocket, WebSocketData):
         yield from _websocket(flow)
     if flow.error is not None:
         yield "error"

@@ -193,6 +193,7 @@ def rich() -> Any:
 LEVEL_1 = "12:00:00 127.0.0.1:50000 POST https://example.com/form?x=1 201 application/json 13b 50ms\n"
 ABOUT = """\
 * id an-id, marked :snail:, comment slow, replayed request
+* begun 2024-03-01 12:00:00, request 10ms, waiting 10ms, response 30ms
 * client 127.0.0.1:50000, tcp, TLSv1.3, ALPN h2, mode socks5
 * server example.com:443, tcp, AES, SNI example.com, via http://proxy.example:3128, error closed
 * metadata {'k': 'v'}
@@ -414,8 +415,8 @@ def test_colours_change_nothing_else() -> None:
 
 def test_colours_of_details() -> None:
     lines = shown(page(), detail=4, colour=True).splitlines()
-    assert lines[2] == "\x1b[2m*\x1b[0m \x1b[2mclient 127.0.0.1:50000, tcp\x1b[0m"
-    assert lines[4:6] == [
+    assert lines[3] == "\x1b[2m*\x1b[0m \x1b[2mclient 127.0.0.1:50000, tcp\x1b[0m"
+    assert lines[5:7] == [
         "\x1b[2m>\x1b[0m \x1b[1mGET / HTTP/1.1\x1b[0m",
         "\x1b[2m>\x1b[0m \x1b[36mHost:\x1b[0m example.com",
     ]

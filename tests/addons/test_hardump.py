@@ -22,7 +22,7 @@ HTTP_FLOWS = len([flow for flow in every_kind() if flow.type == "http"])
 def dumped(path: Path, **values: Any) -> HarDump:
     options = Options()
     options.update(hardump=str(path), **values)
-    har = HarDump(options, io.BytesIO())
+    har = HarDump(options, io.BytesIO(), lambda text: None)
     har.open()
     return har
 
@@ -84,7 +84,7 @@ def test_a_har_to_stdout(tmp_path: Path) -> None:
     script.write_text("print('from the script')\n")
     done = run_flowdump("-r", source, "--set", "hardump=-", "-s", script, check=True)
     assert len(urls(raw(done.stdout))) == HTTP_FLOWS
-    assert len(done.stderr.splitlines()) == len(every_kind()) + 1
+    assert len(done.stderr.splitlines()) == len(every_kind()) + 2  # what the script said, and what is not in the HAR
     assert "from the script" in done.stderr
 
 

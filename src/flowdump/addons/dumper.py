@@ -376,11 +376,32 @@ def _about(flow: Any) -> Iterator[str]:
     notes += [f"comment {flow.comment}"] if flow.comment else []
     notes += [f"replayed {flow.is_replay}"] if flow.is_replay else []
     yield ", ".join(notes)
+    if flow.type == "http":
+        yield _times(flow)
     for name, connection in (("client", flow.client_conn), ("server", flow.server_conn)):
         yield f"{name} {', '.join(_connection_facts(name, connection))}"
         yield from map(_certificate_facts, connection.certificate_list)
     if flow.metadata:
         yield f"metadata {flow.metadata!r}"
+
+
+def _times(flow: HTTPFlow) -> str:
+    """When the exchange began, and how long its parts took."""
+    request, response = flow.request, flow.response
+    started, sent = request.timestamp_start, request.timestamp_end
+    begun = f"begun {_day(started)} {at(started)}, request {duration(started, sent)}"
+    if response is None:
+        return begun
+    answered = response.timestamp_start
+    waited = duration(sent, answered) if sent is not None else "-"
+    return f"{begun}, waiting {waited}, response {duration(answered, response.timestamp_end)}"
+
+
+def _day(timestamp: float) -> str:
+    try:
+        return time.strftime("%Y-%m-%d", time.localtime(int(timestamp)))
+    except (OverflowError, ValueError, OSError, TypeError):
+        return "----------"
 
 
 def _connection_facts(name: str, connection: Any) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
 from flowdump.formats.har_write import HarWriter
@@ -20,7 +21,9 @@ class HarDump:
     named pipe, say), is complete once closed. Missing folders are made, new files have mode 0600.
     """
 
-    def __init__(self, options: Options, stdout: BinaryIO) -> None:
+    def __init__(self, options: Options, stdout: BinaryIO, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._left_out = 0
         self._options = options
         self._stdout = stdout
         self._file: BinaryIO | None = None
@@ -46,10 +49,13 @@ class HarDump:
         assert self._writer is not None
         matches = self._options.filter("save_stream_filter")
         if matches is None or matches(flow):
-            self._writer.add(flow)
+            self._left_out += not self._writer.add(flow)
 
     def close(self) -> None:
         """Complete the document. Raises OSError when writing fails."""
+        if self._left_out:
+            self._tell(f"{self.path}: {self._left_out} flows are not in the HAR, which is for HTTP only")
+            self._left_out = 0
         try:
             if self._writer is not None:
                 self._writer.close()

@@ -10,6 +10,7 @@ import os
 import signal
 import stat
 import sys
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,8 +48,6 @@ class Run(ABC):
         self.damaged = False
         self.failed = False
         self.handler_errors = 0
-        #: Called before something is printed, to take a progress bar off the screen.
-        self.before_print: Any = None
         #: Whether a signal may break what goes on now.
         self.waiting = False
         self._signal = 0
@@ -76,7 +75,9 @@ class Run(ABC):
             try:
                 await self._start(stdout, display)
                 await fire(self.master.addons.table.running)
+                await self._give_turn()
                 await self.process()
+                await self._give_turn()
             except BrokenPipeError:
                 self.failed = True
                 _silence(stdout)
@@ -86,6 +87,13 @@ class Run(ABC):
             finally:
                 await self._end()
         return self._exit_code()
+
+    async def _give_turn(self) -> None:
+        """Let the tasks that scripts have started go on."""
+        if self.options.scripts:
+            import asyncio
+
+            await asyncio.sleep(0)
 
     def _exit_code(self) -> int:
         if self._signal:
@@ -146,6 +154,7 @@ class Run(ABC):
 
         compat.install()
         undo = bridge_logging(self.log)
+        self.options.subscribe(lambda changed: self.log.set_verbosity(self.options.termlog_verbosity))
         self.log.listener = self._on_log
         try:
             yield
@@ -155,8 +164,15 @@ class Run(ABC):
             compat.uninstall()
 
     def _on_log(self, entry: LogEntry) -> None:
-        for handler in self.master.addons.table.add_log:
-            handler(entry)
+        handlers = self.master.addons.table.add_log
+        if not handlers:
+            return
+        if threading.current_thread() is threading.main_thread():
+            for handler in handlers:
+                handler(entry)
+        else:  # a @concurrent body or a thread of a script: handlers belong to the loop
+            for handler in handlers:
+                self.master.event_loop.call_soon_threadsafe(handler, entry)
 
     async def _start(self, stdout: TextIO, display: TextIO) -> None:
         self._check_view()
@@ -217,7 +233,7 @@ class Run(ABC):
         if options.hardump:
             from flowdump.addons.hardump import HarDump
 
-            outputs.append(HarDump(options, stdout.buffer))
+            outputs.append(HarDump(options, stdout.buffer, self.log.info))
         self._refuse_overwriting(outputs, stdout)
         return outputs
 
@@ -255,8 +271,6 @@ class Run(ABC):
 
     def finish(self, flow: Flow) -> None:
         """Hand a flow to whoever shows or stores it. Raises UserError when a file cannot be written."""
-        if self.before_print is not None:
-            self.before_print()
         for sink in self.sinks:
             try:
                 sink.add(flow)

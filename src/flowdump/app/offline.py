@@ -89,13 +89,13 @@ class OfflineRun(Run):
         progress = self._progress()
         try:
             for opened, flows in self._pending:
+                if self.master.should_exit:
+                    return
                 if isinstance(opened, str):
                     opened, flows = self._reopen(opened)
                 await self._process_input(flows or iter(()), progress)
                 self._sum_up(opened)
                 opened.close()
-                if self.master.should_exit:
-                    return
         finally:
             if progress is not None:
                 progress.finish()
@@ -106,7 +106,9 @@ class OfflineRun(Run):
         from flowdump.addons.progress import Progress
 
         progress = Progress(self.inputs, sys.stderr)
-        self.log.before_print = self.before_print = progress.clear
+        self.log.before_print = progress.clear
+        if sys.stdout.isatty() or sys.stdout is sys.stderr:
+            self.sinks[0].before_print = progress.clear
         return progress
 
     async def _process_input(self, flows: Iterator[Flow], progress: Any) -> None:
@@ -151,12 +153,12 @@ class OfflineRun(Run):
 
     def _on_problem(self, opened: Input, problem: Problem) -> None:
         self.damaged = True
-        opened.problems.append(problem)
-        if len(opened.problems) <= MAX_PROBLEMS_TOLD:
+        opened.problems += 1
+        if opened.problems <= MAX_PROBLEMS_TOLD:
             self.log.error(f"{opened.path}: at byte {problem.offset}: {problem.reason}")
 
     def _sum_up(self, opened: Input) -> None:
-        count = len(opened.problems)
+        count = opened.problems
         if count:
             places = "1 damaged place was" if count == 1 else f"{count} damaged places were"
             flows = "1 flow" if opened.flows_read == 1 else f"{opened.flows_read} flows"

@@ -40,7 +40,7 @@ class Input:
         self.kind = kind
         self.size = flowfile._regular_size(fo)
         self.flows_read = 0
-        self.problems: list[Problem] = []
+        self.problems = 0
         self._fo = fo
         self._beginning = beginning
 
@@ -63,7 +63,9 @@ class Input:
 
         chunks = self._chunks()
         if self._beginning.startswith((*_ZLIB, _GZIP)):
+            # A compressed bomb may be one entry: it is given less room.
             chunks = har_read.inflate_chunks(chunks, report)
+            return har_read.read_har(chunks, report, notice, max_entry=har_read.MAX_PACKED_ENTRY)
         return har_read.read_har(chunks, report, notice)
 
     def _chunks(self) -> Iterator[bytes]:

@@ -18,7 +18,10 @@ and nothing moved, or ``deadline`` has passed. A stream that nobody waits for, s
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import ssl
+import struct
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from flowdump.engine.errors import Peer, PeerClosed, TimedOut, TlsError
@@ -37,6 +40,9 @@ LOW: Final = 64 * 1024
 #: A peer that has ended its direction may have closed the connection altogether: only sending shows. If nothing was
 #: sent for this many seconds, it counts as gone.
 HALF_CLOSED: Final = 3.0
+
+#: The value of SO_LINGER that makes closing a reset.
+_RESET: Final = struct.pack("ii", 1, 0)
 
 #: Bytes the transport may hold before ``drain`` waits.
 WRITE_HIGH: Final = 256 * 1024
@@ -302,7 +308,10 @@ class Stream(asyncio.Protocol):
         self._goodbye()
         self._eof_sent = True
         if not self._codecs and self._transport.can_write_eof():
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:  # the peer has just broken the connection; that arrives on its own
+                self._transport.abort()
 
     def close(self) -> None:
         """Close after what was written has gone out."""
@@ -312,9 +321,14 @@ class Stream(asyncio.Protocol):
             self._transport.close()
 
     def abort(self) -> None:
-        """Close at once; the peer sees a broken connection."""
-        if not self.closed:
-            self._transport.abort()
+        """Close at once; the peer sees a broken connection, never one that ended in an orderly way."""
+        if self.closed:
+            return
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None and not self._transport.is_closing():
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._transport.abort()
 
     def _goodbye(self) -> None:
         if self._codecs:

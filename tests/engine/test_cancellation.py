@@ -1,0 +1,384 @@
+"""Peers that go away, at every stage of an exchange.
+
+``error`` fires once, the flow is recorded once, nothing is left behind (``run`` and ``running`` see to that), and
+whoever is still there sees a message that is visibly incomplete, or a status if none of the answer had gone out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import Any
+
+import pytest
+from tests.engine.test_exchange import get
+from tests.engine.test_smuggling import assert_quiet, until
+from tests.support.live import Running, origin, run, running
+
+from flowdump.engine import stream as stream_module
+from flowdump.http import HTTPFlow
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Watch:
+    """Notes the events of flows, and streams where asked to."""
+
+    def __init__(self, streamed: bool = False) -> None:
+        self.events: list[str] = []
+        self._streamed = streamed
+
+    def requestheaders(self, flow: HTTPFlow) -> None:
+        self.events.append("requestheaders")
+        if self._streamed:
+            flow.request.stream = True
+
+    def request(self, flow: HTTPFlow) -> None:
+        self.events.append("request")
+
+    def responseheaders(self, flow: HTTPFlow) -> None:
+        assert flow.response is not None
+        self.events.append("responseheaders")
+        if self._streamed:
+            flow.response.stream = True
+
+    def response(self, flow: HTTPFlow) -> None:
+        self.events.append("response")
+
+    def error(self, flow: HTTPFlow) -> None:
+        assert flow.error is not None
+        self.events.append("error")
+
+
+def post(port: int, *fields: str, body: bytes = b"") -> bytes:
+    return get(port, "/", *fields, close=False, method="POST") + body
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Break the connection: closing alone ends it in an orderly way."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def leave(writer: asyncio.StreamWriter, how: str) -> None:
+    """Go away: politely, or with a reset."""
+    if how == "reset":
+        reset(writer)
+        return
+    writer.close()
+    await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+def failed_once(proxy: Running, watch: Watch, words: str) -> None:
+    assert watch.events.count("error") == 1
+    assert proxy.flow.error is not None
+    assert words in proxy.flow.error.msg
+    assert_quiet(proxy)
+
+
+LEAVING = pytest.mark.parametrize("how", ["close", "reset"])
+STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["buffered", "streamed"])
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that has ended its direction counts as gone soon."""
+    monkeypatch.setattr(stream_module, "HALF_CLOSED", 0.05)
+
+
+# -- the client goes -----------------------------------------------------------------------------------------------
+
+
+@LEAVING
+def test_a_client_that_says_nothing_leaves_no_flow(how: str) -> None:
+    async def scenario() -> None:
+        async with running(Watch()) as proxy:
+            _, writer = await proxy.connect()
+            await until(lambda: len(proxy.proxy._sessions) == 1)
+            await leave(writer, how)
+            await until(lambda: not proxy.proxy._sessions)
+            assert proxy.flows == []
+            assert all(entry.startswith("debug") for entry in proxy.log)
+
+    run(scenario())
+
+
+@LEAVING
+def test_a_client_that_leaves_between_requests_leaves_no_flow(how: str) -> None:
+    async def scenario() -> None:
+        async with origin(OK) as server, running() as proxy:
+            reader, writer = await proxy.connect()
+            writer.write(get(server.port, close=False))
+            await reader.readuntil(b"hi")
+            await leave(writer, how)
+            await until(lambda: not proxy.proxy._sessions)
+            assert proxy.flow.error is None
+
+    run(scenario())
+
+
+@LEAVING
+def test_a_client_that_leaves_in_the_head(how: str) -> None:
+    async def scenario() -> None:
+        watch = Watch()
+        async with origin(OK) as server, running(watch) as proxy:
+            _, writer = await proxy.connect()
+            writer.write(get(server.port)[:60])
+            await until(lambda: any(stream.buffer for stream in proxy.proxy.streams))
+            await leave(writer, how)
+            await proxy.wait_for_flows()
+            failed_once(proxy, watch, "client")
+            assert proxy.flow.request.method == "GET"
+            assert server.received == b""
+
+    run(scenario())
+
+
+@LEAVING
+@STREAMED
+@pytest.mark.parametrize("coding", ["length", "chunked"])
+def test_a_client_that_leaves_in_the_body(how: str, streamed: bool, coding: str) -> None:
+    fields = "Content-Length: 100" if coding == "length" else "Transfer-Encoding: chunked"
+    part = b"12345" if coding == "length" else b"5\r\n12345\r\n"
+
+    async def scenario() -> None:
+        watch = Watch(streamed)
+        async with origin(reads_on) as server, running(watch) as proxy:
+            _, writer = await proxy.connect()
+            writer.write(post(server.port, fields, body=part))
+            await until(lambda: server.received.endswith(part) if streamed else "requestheaders" in watch.events)
+            await leave(writer, how)
+            await proxy.wait_for_flows()
+            failed_once(proxy, watch, "client")
+            assert "request" not in watch.events
+            assert server.received.endswith(part) == streamed
+            assert bool(server.received) == streamed
+
+    run(scenario())
+
+
+async def reads_on(reader: Any, writer: Any) -> None:
+    """An origin that reads to the end and says nothing."""
+    while await reader.read(1000):
+        pass
+
+
+@LEAVING
+@STREAMED
+def test_a_client_that_leaves_while_the_origin_thinks(how: str, streamed: bool) -> None:
+    async def scenario() -> None:
+        watch = Watch(streamed)
+        async with origin(reads_on) as server, running(watch) as proxy:
+            _, writer = await proxy.connect()
+            writer.write(post(server.port, "Content-Length: 2", body=b"hi"))
+            await until(lambda: server.received.endswith(b"hi"))
+            await leave(writer, how)
+            await proxy.wait_for_flows()
+            failed_once(proxy, watch, "client")
+            assert "responseheaders" not in watch.events
+
+    run(scenario())
+
+
+@LEAVING
+@STREAMED
+@pytest.mark.parametrize("reply", [b"HTTP/1.1 200 OK\r\nX:", SIZED + b"12345", CHUNKED + b"5\r\n12345\r\n"])
+def test_a_client_that_leaves_while_the_answer_comes(how: str, streamed: bool, reply: bytes) -> None:
+    sent = asyncio.Event()
+
+    async def slow(reader: Any, writer: Any) -> None:
+        writer.write(reply)
+        sent.set()
+        await reads_on(reader, writer)
+
+    async def scenario() -> None:
+        watch = Watch(streamed)
+        async with origin(slow) as server, running(watch) as proxy:
+            reader, writer = await proxy.connect()
+            writer.write(get(server.port))
+            await sent.wait()
+            in_head = b"\r\n\r\n" not in reply
+            if in_head:
+                await until(lambda: any(stream.buffer for stream in proxy.proxy.streams))
+            else:
+                await until(lambda: "responseheaders" in watch.events)
+            if streamed and not in_head:
+                await reader.readuntil(b"12345")
+            await leave(writer, how)
+            await proxy.wait_for_flows()
+            failed_once(proxy, watch, "client")
+            assert "response" not in watch.events
+
+    run(scenario())
+
+
+@LEAVING
+def test_a_client_that_leaves_while_a_script_works(how: str) -> None:
+    class Slow(Watch):
+        async def request(self, flow: HTTPFlow) -> None:  # type: ignore[override]
+            self.events.append("request")
+            await going.wait()
+
+    going = asyncio.Event()
+
+    async def scenario() -> None:
+        watch = Slow()
+        async with origin(OK) as server, running(watch) as proxy:
+            _, writer = await proxy.connect()
+            writer.write(get(server.port))
+            await until(lambda: "request" in watch.events)
+            await leave(writer, how)
+            await until(lambda: all(stream.at_eof for stream in proxy.proxy.streams))
+            going.set()
+            await proxy.wait_for_flows()
+            assert len(proxy.flows) == 1
+            assert watch.events.count("error") == (how == "reset")
+            assert (server.received == b"") == (how == "reset")
+
+    run(scenario())
+
+
+def test_a_client_that_ends_its_direction_still_gets_its_answer() -> None:
+    class Slow:
+        async def request(self, flow: HTTPFlow) -> None:
+            await going.wait()
+
+    going = asyncio.Event()
+
+    async def scenario() -> None:
+        async with origin(OK) as server, running(Slow()) as proxy:
+            reader, writer = await proxy.connect()
+            writer.write(get(server.port))
+            writer.write_eof()
+            await until(lambda: any(stream.at_eof for stream in proxy.proxy.streams))
+            going.set()
+            assert (await reader.read()).endswith(b"hi")
+            writer.close()
+            assert proxy.flow.error is None
+
+    run(scenario())
+
+
+def test_a_client_that_ends_its_direction_gets_an_answer_that_takes_its_time() -> None:
+    """As long as it takes what is sent, it is there: the limit starts anew with every piece."""
+
+    async def dripping(reader: Any, writer: Any) -> None:
+        for _ in range(10):
+            writer.write(b"1\r\nx\r\n")
+            await asyncio.sleep(0.02)
+        writer.write(b"0\r\n\r\n")
+
+    async def begins(reader: Any, writer: Any) -> None:
+        writer.write(CHUNKED)
+        await dripping(reader, writer)
+
+    async def scenario() -> None:
+        async with origin(begins) as server, running(Watch(streamed=True)) as proxy:
+            reader, writer = await proxy.connect()
+            writer.write(get(server.port))
+            await reader.readuntil(b"x")
+            writer.write_eof()
+            assert (await reader.read()).endswith(b"0\r\n\r\n")
+            writer.close()
+            assert proxy.flow.error is None
+
+    run(scenario())
+
+
+# -- the proxy goes ------------------------------------------------------------------------------------------------
+
+
+@STREAMED
+@pytest.mark.parametrize("said", [b"", SIZED + b"12345"], ids=["waiting", "in the body"])
+def test_a_proxy_that_is_stopped_records_what_was_under_way(streamed: bool, said: bytes) -> None:
+    async def slow(reader: Any, writer: Any) -> None:
+        writer.write(said)
+        await reads_on(reader, writer)
+
+    async def scenario() -> None:
+        watch = Watch(streamed)
+        async with origin(slow) as server, running(watch) as proxy:
+            reader, writer = await proxy.connect()
+            writer.write(get(server.port))
+            await until(lambda: ("responseheaders" if said else "request") in watch.events)
+            await proxy.proxy.stop(0.01)
+            assert b"12345678" not in await _all(reader)
+            await leave(writer, "close")
+            failed_once(proxy, watch, "shut down")
+
+    run(scenario())
+
+
+async def _all(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
+
+
+# -- tunnels -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["client", "origin"])
+def test_a_broken_tunnel_is_recorded_and_looks_broken_from_the_other_side(side: str) -> None:
+    broken = asyncio.Event()
+    ends: list[str] = []
+
+    class Tcp:
+        def tcp_error(self, flow: Any) -> None:
+            ends.append("error")
+
+        def tcp_end(self, flow: Any) -> None:
+            ends.append("end")
+
+    async def peer(reader: Any, writer: Any) -> None:
+        writer.write(b"hello")
+        if side == "origin":
+            await asyncio.sleep(0.01)
+            reset(writer)
+            return
+        try:
+            await reader.read()
+        except ConnectionError:
+            broken.set()
+
+    async def scenario() -> None:
+        async with origin(peer) as server, running(Tcp()) as proxy:
+            reader, writer = await proxy.connect()
+            writer.write(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n\r\n\x00raw\r\n\r\n" % server.port)
+            await reader.readuntil(b"hello")
+            if side == "client":
+                reset(writer)
+                await broken.wait()
+            else:
+                with pytest.raises(ConnectionError):
+                    await reader.read()
+                writer.close()
+            await proxy.wait_for_flows()
+            assert ends == ["error"]
+            assert proxy.flow.error is not None
+            assert_quiet(proxy)
+
+    run(scenario())
+
+
+def test_a_tunnel_lives_until_both_directions_have_ended() -> None:
+    async def peer(reader: Any, writer: Any) -> None:
+        rest = await reader.read()
+        writer.write(b"got " + rest)
+        writer.close()
+
+    async def scenario() -> None:
+        async with origin(peer) as server, running() as proxy:
+            raw = b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n\r\n\x00raw\r\n\r\nmore" % server.port
+            assert (await proxy.send(raw)).endswith(b"got more")
+            await proxy.wait_for_flows()
+            assert [(m.from_client, m.content) for m in proxy.flow.messages] == [  # type: ignore[attr-defined]
+                (True, b"\x00raw\r\n\r\nmore"),
+                (False, b"got more"),
+            ]
+
+    run(scenario())

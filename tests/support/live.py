@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,20 +82,22 @@ class Running:
         return await asyncio.open_connection("127.0.0.1", self.port)
 
     async def send(self, *pieces: bytes, half_close: bool = True) -> bytes:
-        """Send bytes over a new connection, give back everything that came until the proxy closed it.
+        """Send bytes over a new connection, give back everything that came until the proxy closed or reset it.
 
         Without ``half_close`` the client keeps its direction open: the proxy has to close on its own.
         """
         reader, writer = await self.connect()
+        received = bytearray()
         try:
-            for piece in pieces:
-                writer.write(piece)
-                await writer.drain()
-            if half_close:
-                writer.write_eof()
-            return await reader.read()
-        except ConnectionError:
-            return b""
+            with suppress(ConnectionError):
+                for piece in pieces:
+                    writer.write(piece)
+                    await writer.drain()
+                if half_close:
+                    writer.write_eof()
+                while data := await reader.read(65536):
+                    received += data
+            return bytes(received)
         finally:
             writer.close()
             await asyncio.gather(writer.wait_closed(), return_exceptions=True)

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from flowdump.connection import Client, Server
-from flowdump.formats import state, tnetstring
+from flowdump.formats.httprecord_connections import Unusual, connection_facts
 from flowdump.headers import Headers
 from flowdump.http import HTTPFlow, Request, RequestData, Response, ResponseData
 
@@ -82,10 +82,6 @@ class Origin:
     created: float
 
 
-class Unusual(Exception):
-    """The record or flow is not of the plain shape; the general path decides what it is."""
-
-
 def decode(record: bytes) -> HTTPFlow | None:
     """The flow of one whole record (length, payload and tag), None when the record is not of the plain shape."""
     try:
@@ -128,8 +124,8 @@ def _decode(record: bytes) -> HTTPFlow:
     origin.marks = (begin.end(1) + 1, response_end, request_end, server_end, client_end)
     origin.response = response_facts(response) if response is not None else None
     origin.request = request_facts(request)
-    origin.server = _connection(Server, record[middle.end() : server_end])
-    origin.client = _connection(Client, record[client.end() : client_end])
+    origin.server = connection_facts(Server, record[middle.end() : server_end])
+    origin.client = connection_facts(Client, record[client.end() : client_end])
     origin.id, origin.created = str(tail[1], "ascii"), float(middle[2][3:])
     return _flow(origin, response, request)
 
@@ -236,27 +232,6 @@ def _pair(pair: bytes) -> tuple[bytes, bytes]:
 
 
 _known_pair = lru_cache(maxsize=4096)(_pair)
-
-
-@lru_cache(maxsize=256)
-def _connection(kind: type[Client] | type[Server], part: bytes) -> dict[str, Any]:
-    """The attributes of a connection stored as ``part`` (payload and tag).
-
-    Raises Unusual unless they are complete and sound.
-    """
-    if part[-1:] != b"}":
-        raise Unusual
-    record = b"%d:%b" % (len(part) - 1, part)
-    section = "client_conn" if kind is Client else "server_conn"
-    try:
-        values = tnetstring.loads(record)
-        written = tnetstring.dumps(state.complete_section(section, values))
-    except ValueError:
-        raise Unusual from None
-    if written != record:
-        raise Unusual
-    connection = kind.from_state(values)
-    return dict(connection.__dict__)
 
 
 def _connect(kind: Any, facts: dict[str, Any]) -> Any:

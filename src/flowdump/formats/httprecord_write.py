@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from flowdump.connection import Client
-from flowdump.formats import state, state_values, tnetstring
-from flowdump.formats.httprecord_read import MAX_KNOWN, Origin, Unusual, request_facts, response_facts
-from flowdump.formats.stored_modes import storable_mode
+from flowdump.formats import tnetstring
+from flowdump.formats.httprecord_connections import Unusual, client_piece, server_piece
+from flowdump.formats.httprecord_read import MAX_KNOWN, Origin, request_facts, response_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from flowdump.connection import Server
     from flowdump.http import HTTPFlow, Request, RequestData, Response, ResponseData
 
 
@@ -51,12 +49,12 @@ def _changed_pieces(flow: HTTPFlow, origin: Origin) -> Iterable[bytes] | None:
         changed = True
     if flow.timestamp_created != origin.created or flow.server_conn.__dict__ != origin.server:
         pieces[2] = _middle_piece(flow)
-        pieces[3] = _server_piece(flow.server_conn)
+        pieces[3] = server_piece(flow.server_conn)
         changed = True
     else:
         pieces[2] = record[request_end:server_end]
     if flow.client_conn.__dict__ != origin.client:
-        pieces[4] = _client_piece(flow.client_conn)
+        pieces[4] = client_piece(flow.client_conn)
         changed = True
     else:
         pieces[4] = record[server_end:client_end]
@@ -92,8 +90,8 @@ def _pieces(flow: HTTPFlow) -> list[bytes]:
         _response_piece(flow.response),
         _request_piece(flow.request),
         _middle_piece(flow),
-        _server_piece(flow.server_conn),
-        _client_piece(flow.client_conn),
+        server_piece(flow.server_conn),
+        client_piece(flow.client_conn),
         _tail_piece(flow),
     ]
 
@@ -197,105 +195,6 @@ def _middle_piece(flow: HTTPFlow) -> bytes:
             marked,
         )
     )
-
-
-def _server_piece(server: Server) -> bytes:
-    if server.via is not None:
-        raise Unusual
-    inner = b"3:via;0:~19:timestamp_tcp_setup;%b7:address;%b%b" % (
-        _moment(server.timestamp_tcp_setup),
-        b"0:~" if server.address is None else _address(server.address[:2]),
-        _connection_part(server),
-    )
-    return b"11:server_conn;%d:%b}" % (len(inner), inner)
-
-
-def _client_piece(client: Client) -> bytes:
-    inner = b"10:proxy_mode;%b8:mitmcert;%b%b" % (
-        _mode(client.proxy_mode),
-        b"0:~" if client.mitmcert is None else _certificate(client.mitmcert.to_pem()),
-        _connection_part(client),
-    )
-    return b"11:client_conn;%d:%b}" % (len(inner), inner)
-
-
-def _connection_part(connection: Client | Server) -> bytes:
-    """What closes both kinds of connection."""
-    identifier = connection.id.encode()
-    sockname, peername = connection.sockname, connection.peername
-    if connection.tls is None:
-        raise Unusual
-    if type(connection) is Client and (sockname is None or peername is None or connection.timestamp_start is None):
-        raise Unusual
-    return (
-        b"19:timestamp_tls_setup;%b13:timestamp_end;%b15:timestamp_start;%b%b2:id;%d:%b;8:sockname;%b8:peername;%b"
-        % (
-            _moment(connection.timestamp_tls_setup),
-            _moment(connection.timestamp_end),
-            _moment(connection.timestamp_start),
-            _traits(
-                connection.sni,
-                connection.tls_version,
-                tuple(connection.cipher_list),
-                connection.cipher,
-                tuple(connection.alpn_offers),
-                connection.alpn,
-                tuple([cert.to_pem() for cert in connection.certificate_list]),
-                connection.tls,
-                connection.error,
-                connection.transport_protocol,
-            ),
-            len(identifier),
-            identifier,
-            b"0:~" if sockname is None else _address(sockname),
-            b"0:~" if peername is None else _address(peername),
-        )
-    )
-
-
-#: The keys of a connection whose values many connections share, in file order.
-_TRAITS: Final = (
-    "sni", "tls_version", "cipher_list", "cipher", "alpn_offers", "alpn", "certificate_list", "tls", "error",
-    "transport_protocol",
-)  # fmt: skip
-
-
-@lru_cache(maxsize=512, typed=True)
-def _traits(*values: Any) -> bytes:
-    given = dict(zip(_TRAITS, values, strict=True))
-    completed = state.complete_section("server_conn", given)
-    encoded = tnetstring.dumps({key: completed[key] for key in _TRAITS})
-    return encoded[encoded.index(b":") + 1 : -1]
-
-
-@lru_cache(maxsize=512, typed=True)
-def _address(address: tuple[Any, ...]) -> bytes:
-    if tuple(map(type, address)) not in ((str, int), (str, int, int, int)):
-        raise Unusual
-    return tnetstring.dumps(address)
-
-
-@lru_cache(maxsize=256)
-def _certificate(pem: bytes) -> bytes:
-    return tnetstring.dumps(state_values.canonical_pem(pem))
-
-
-@lru_cache(maxsize=256)
-def _mode(mode: str) -> bytes:
-    stored = storable_mode(mode)
-    if stored == "regular" != mode:
-        raise Unusual  # the server's upstream has to go, too
-    return tnetstring.dumps(stored)
-
-
-def _moment(value: Any) -> bytes:
-    """A time of a connection: a float or null."""
-    if value is None:
-        return b"0:~"
-    if type(value) is not float:
-        raise Unusual
-    digits = repr(value).encode()
-    return b"%d:%b^" % (len(digits), digits)
 
 
 def _tail_piece(flow: HTTPFlow) -> bytes:

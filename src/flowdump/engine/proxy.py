@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import os
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,6 +27,12 @@ TICK = 1.0
 
 #: Connections that wait to be accepted. When descriptors run out, asyncio pauses accepting for a second.
 BACKLOG = 1024
+
+#: The machine has no more descriptors or memory for us: nobody's fault, and it passes.
+_EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
+#: Seconds between two lines that say so.
+QUIET = 10.0
 
 
 class Hooks(Protocol):
@@ -60,6 +67,7 @@ class Proxy:
         self._servers: list[asyncio.Server] = []
         self._sessions: dict[asyncio.Task[None], Session] = {}
         self._ticker: asyncio.Task[None] | None = None
+        self._quiet_until = 0.0
 
     # -- start ---------------------------------------------------------------------------------------------------
 
@@ -92,8 +100,20 @@ class Proxy:
         self.addresses += [sock.getsockname()[:2] for sock in server.sockets]
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """What asyncio could not tell anybody: out of descriptors while accepting, say."""
+        """What asyncio could not tell anybody: out of descriptors while accepting, say.
+
+        asyncio (up to 3.11 at least) then says so once per place in the backlog, a thousand times a second.
+        """
         error = context.get("exception")
+        if self.stopping:  # asyncio may still want to accept again, from a listener that is closed
+            self.log.debug(f"while stopping: {error}")
+            return
+        if isinstance(error, OSError) and error.errno in _EXHAUSTED:
+            if loop.time() < self._quiet_until:
+                return
+            self._quiet_until = loop.time() + QUIET
+            self.log.warn(f"new clients have to wait: {os.strerror(error.errno)}")
+            return
         self.log.warn(f"{context.get('message', 'error in the event loop')}{f': {error}' if error else ''}")
 
     def _accept(self, stream: Stream, mode: Mode) -> None:
@@ -128,8 +148,11 @@ class Proxy:
             await session.run()
         except asyncio.CancelledError:
             session.stream.abort()
-        except Exception as error:  # a bug of ours: this client is lost, the proxy is not
-            self.log.error(f"{session}: internal error: {_trace(error)}")
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in _EXHAUSTED:
+                self.log.warn(f"{session}: {os.strerror(error.errno)}")
+            else:  # a bug of ours: this client is lost, the proxy is not
+                self.log.error(f"{session}: internal error: {_trace(error)}")
             session.stream.abort()
 
     async def _tick(self) -> None:

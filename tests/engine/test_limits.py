@@ -1,0 +1,203 @@
+"""Bounds: how much is held for peers that do not read, and ``body_size_limit``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.engine.test_exchange import get
+from tests.engine.test_exhaustion import READ, Streamed, post
+from tests.engine.test_smuggling import assert_quiet
+from tests.support.live import Running, origin, run, running
+
+from flowdump.engine import proxy as proxy_module
+from flowdump.engine.stream import HIGH, WRITE_HIGH
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+
+@pytest.fixture(autouse=True)
+def _fast_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy_module, "TICK", 0.02)
+
+
+# -- never read ----------------------------------------------------------------------------------------------------
+
+
+def never_read(writer: asyncio.StreamWriter) -> None:
+    transport: Any = writer.transport
+    transport.pause_reading()
+
+
+def held(proxy: Running) -> int:
+    """The most that a stream holds, in either direction."""
+    streams = proxy.proxy.streams
+    return max((max(len(s.buffer), s._transport.get_write_buffer_size()) for s in streams), default=0)
+
+
+@pytest.mark.parametrize("coding", ["length", "chunked", "close"])
+def test_a_client_that_never_reads_holds_the_origin_up(coding: str) -> None:
+    """The origin has 64 MiB for it; it gets rid of what fits into the buffers between."""
+    size = 64 << 20
+    written = 0
+
+    async def pours(reader: Any, writer: Any) -> None:
+        nonlocal written
+        writer.transport.set_write_buffer_limits(high=65536)
+        heads = {"length": f"Content-Length: {size}\r\n\r\n", "chunked": "Transfer-Encoding: chunked\r\n\r\n"}
+        writer.write(f"HTTP/1.1 200 OK\r\n{heads.get(coding, chr(13) + chr(10))}".encode())
+        piece = b"x" * 65536
+        piece = b"10000\r\n%b\r\n" % piece if coding == "chunked" else piece
+        while written < size:
+            writer.write(piece)
+            await writer.drain()
+            written += 65536
+
+    async def scenario() -> None:
+        async with origin(pours) as server, running(Streamed(), body_timeout=1) as proxy:
+            _, writer = await proxy.connect()
+            never_read(writer)
+            writer.write(get(server.port))
+            most = 0
+            while not proxy.flows:
+                most = max(most, held(proxy))
+                await asyncio.sleep(0.005)
+            assert 0 < most <= max(HIGH + READ, WRITE_HIGH + HIGH)
+            assert written < size / 2
+            assert "the client was idle" in str(proxy.flow.error)  # it was given a second to take something
+            writer.close()
+
+    run(scenario())
+
+
+def test_an_origin_that_never_reads_holds_the_client_up() -> None:
+    size = 64 << 20
+
+    async def deaf(reader: Any, writer: Any) -> None:
+        await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        async with origin(deaf) as server, running(Streamed(), response_timeout=1) as proxy:
+            _, writer = await proxy.connect()
+            writer.transport.set_write_buffer_limits(high=65536)
+            writer.write(post(server, f"Content-Length: {size}"))
+            written = 0
+            upload = asyncio.create_task(_upload(writer, size))
+            most = 0
+            while not proxy.flows:
+                most = max(most, held(proxy))
+                await asyncio.sleep(0.005)
+            written = size - (await _stop(upload))
+            assert 0 < most <= max(HIGH + READ, WRITE_HIGH + HIGH)
+            assert written > size / 2
+            assert "the server was idle" in str(proxy.flow.error)
+            writer.close()
+
+    run(scenario())
+
+
+async def _upload(writer: asyncio.StreamWriter, size: int) -> int:
+    written = 0
+    try:
+        while written < size:
+            writer.write(b"x" * 65536)
+            await writer.drain()
+            written += 65536
+    except (ConnectionError, asyncio.CancelledError):
+        return written
+    return written
+
+
+async def _stop(upload: asyncio.Task[int]) -> int:
+    upload.cancel()
+    return await upload
+
+
+def test_a_client_that_pipelines_and_never_reads_is_held_up() -> None:
+    body = b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n" + b"x" * 10_000
+
+    async def scenario() -> None:
+        async with origin(body) as server, running(body_timeout=1) as proxy:
+            _, writer = await proxy.connect()
+            never_read(writer)
+            for _ in range(5000):
+                writer.write(get(server.port, close=False))
+            most = 0
+            while not (proxy.flows and proxy.flows[-1].error):
+                most = max(most, held(proxy))
+                await asyncio.sleep(0.005)
+            assert 0 < most <= max(HIGH + READ, WRITE_HIGH + HIGH)
+            assert len(proxy.flows) < 2500
+            assert "the client was idle" in str(proxy.flows[-1].error)
+            writer.close()
+
+    run(scenario())
+
+
+# -- large ---------------------------------------------------------------------------------------------------------
+
+LARGE = {
+    "declared": ("Content-Length: 2000", b"x" * 2000),
+    "chunked": ("Transfer-Encoding: chunked", b"7d0\r\n" + b"x" * 2000 + b"\r\n0\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize(("field", "body"), LARGE.values(), ids=LARGE)
+@pytest.mark.parametrize("addons", [(), (Streamed(),)], ids=["buffered", "streamed"])
+def test_a_request_above_the_limit_is_a_413(field: str, body: bytes, addons: tuple[Any, ...]) -> None:
+    async def reads_on(reader: Any, writer: Any) -> None:
+        while await reader.read(1000):
+            pass
+
+    async def scenario() -> None:
+        async with origin(reads_on) as server, running(*addons, body_size_limit="1k") as proxy:
+            reply = await proxy.send(post(server, field) + body + get(server.port, "/next"), half_close=False)
+            assert reply.startswith(b"HTTP/1.1 413 ")
+            assert reply.endswith(b"</html>\n")
+            assert b"x" * 1025 not in server.received
+            assert not server.received.endswith(b"0\r\n\r\n")
+            assert b"/next" not in server.received
+            assert (server.received == b"") == (not addons or field.startswith("Content"))
+            assert "body_size_limit" in str(proxy.flow.error)
+
+    run(scenario())
+
+
+def test_a_declared_request_above_the_limit_is_refused_before_it_is_sent() -> None:
+    async def scenario() -> None:
+        async with origin(OK) as server, running(body_size_limit="1k") as proxy:
+            reply = await proxy.send(post(server, "Content-Length: 2000", "Expect: 100-continue"), half_close=False)
+            assert reply.startswith(b"HTTP/1.1 413 ")
+            assert server.received == b""
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("field", "body"), [*LARGE.values(), ("X: until the end", b"x" * 2000)], ids=[*LARGE, "close"])
+@pytest.mark.parametrize("addons", [(), (Streamed(),)], ids=["buffered", "streamed"])
+def test_a_response_above_the_limit_is_a_502(field: str, body: bytes, addons: tuple[Any, ...]) -> None:
+    async def scenario() -> None:
+        large = f"HTTP/1.1 200 OK\r\n{field}\r\n\r\n".encode() + body
+        async with origin(large, close=True) as server, running(*addons, body_size_limit="1k") as proxy:
+            reply = await proxy.send(get(server.port), half_close=False)
+            if addons and not field.startswith("Content"):  # the head has gone out
+                assert b"x" * 1025 not in reply
+                assert not reply.endswith(b"0\r\n\r\n")
+            else:
+                assert reply.startswith(b"HTTP/1.1 502 ")
+            assert "body_size_limit" in str(proxy.flow.error)
+            assert_quiet(proxy)
+
+    run(scenario())
+
+
+def test_the_size_in_an_answer_to_head_is_nobodys_body() -> None:
+    async def scenario() -> None:
+        large = b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n"
+        async with origin(large) as server, running(body_size_limit="1k") as proxy:
+            reply = await proxy.send(get(server.port, method="HEAD"), half_close=False)
+            assert reply.startswith(b"HTTP/1.1 200 ")
+            assert b"Content-Length: 2000" in reply
+
+    run(scenario())

@@ -24,7 +24,7 @@ from flowdump.engine.errors import ConnectionFailure, PeerClosed, TimedOut, TlsE
 from flowdump.engine.given_certs import GivenCerts
 from flowdump.engine.tls_contexts import TlsContexts
 from flowdump.engine.tls_failures import describe_failure
-from flowdump.engine.upstream import Destination
+from flowdump.engine.upstream import Destination, is_address
 from flowdump.exceptions import OptionsError
 from flowdump.hooks import fire
 
@@ -107,6 +107,15 @@ class Interception:
             return not _any_match(self._only, names)
         return _any_match(self._passed, names)
 
+    def is_passed(self, host: str, port: int) -> bool:
+        """Whether CONNECT alone tells that a connection is to be passed on untouched.
+
+        With ``allow_hosts``, an address may yet turn out to be one of them by the name in the ClientHello.
+        """
+        if self._only and is_address(host):
+            return False
+        return self.is_ignored(hostport((host, port)))
+
     def is_raw(self, *names: str) -> bool:
         """Whether a connection to one of these ``host:port`` is raw TCP, whatever it looks like."""
         return _any_match(self._raw, names)
@@ -117,9 +126,13 @@ class Interception:
         """The client begins a TLS handshake: take it up, and serve what comes inside."""
         destination, client = session.destination, session.client
         assert destination is not None
-        hello = await self._hello(session.stream)
-        client.sni, client.alpn_offers = hello.sni, hello.alpn_protocols
         context = Context(client, Server(address=(destination.host, destination.port)))
+        try:
+            hello = await self._hello(session.stream)
+        except ConnectionFailure as error:
+            await self._failed(session, TlsData(client, context), error)
+            raise
+        client.sni, client.alpn_offers = hello.sni, hello.alpn_protocols
         data = ClientHelloData(hello, context)
         await fire(session.hooks.table.tls_clienthello, data)
         name = hello.sni or destination.host
@@ -167,12 +180,18 @@ class Interception:
         try:
             await self._finish(session.stream, codec)
         except (TlsError, TimedOut, PeerClosed) as error:
-            client.error = str(error)
-            session.proxy.log.warn(f"{hostport(client.peername)}: TLS for {context.client.sni or 'no name'}: {error}")
-            await fire(table.tls_failed_client, data)
+            await self._failed(session, data, error)
             raise
         _note(client, codec)
         await fire(table.tls_established_client, data)
+
+    async def _failed(self, session: Session, data: TlsData, error: ConnectionFailure) -> None:
+        """Say why the client's handshake failed."""
+        client = session.client
+        client.error = str(error)
+        name = client.sni or hostport(data.context.server.address or ("", 0))
+        session.proxy.log.warn(f"{hostport(client.peername)}: TLS for {name}: {error}")
+        await fire(session.hooks.table.tls_failed_client, data)
 
     async def _hello(self, stream: Stream) -> clienthello.ClientHello:
         try:

@@ -87,6 +87,9 @@ class Session:
         if stream.buffer[0] == _TLS_HANDSHAKE and self.destination is not None:
             await self.proxy.tls.intercept(self)
             return
+        if self.destination is not None and self.proxy.tls.is_ignored(hostport(self.destination[:2])):
+            await self.serve_raw(record=self.options.show_ignored_hosts)
+            return
         while len(stream.buffer) < 33 and b" " not in stream.buffer and b"\n" not in stream.buffer:
             if not await stream.more():
                 break
@@ -157,9 +160,9 @@ class Session:
         self.stream.write(response_head_bytes(b"HTTP/1.1", 200, b"Connection established", ()))
         self.destination = Destination(host, port, tls=False)
         self.busy = False
-        name = hostport((host, port))
-        if self.proxy.tls.is_ignored(name) or self.proxy.tls.is_raw(name):
-            await self.serve_raw(record=not self.proxy.tls.is_ignored(name) or self.options.show_ignored_hosts)
+        passed = self.proxy.tls.is_passed(host, port)
+        if passed or self.proxy.tls.is_raw(hostport((host, port))):
+            await self.serve_raw(record=not passed or self.options.show_ignored_hosts)
             return
         await self.serve()
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
+import re
 import ssl
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -148,7 +150,7 @@ class Upstreams:
                     lambda: Stream("server", session.proxy.streams),
                     host,
                     port,
-                    happy_eyeballs_delay=None if _is_address(host) else HAPPY_EYEBALLS_DELAY,
+                    happy_eyeballs_delay=None if is_address(host) else HAPPY_EYEBALLS_DELAY,
                     local_addr=(local, 0) if local else None,
                 )
         except TimeoutError:
@@ -172,7 +174,7 @@ HAPPY_EYEBALLS_DELAY = 0.25
 MAX_IDLE = 32
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -183,6 +185,9 @@ def _is_address(host: str) -> bool:
 def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         return str(error)
+    number = re.search(r"\[Errno (\d+)\]", str(error))  # asyncio's own words for it are for programmers
+    if number:
+        return os.strerror(int(number[1]))
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

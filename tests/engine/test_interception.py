@@ -1,0 +1,661 @@
+"""TLS in the middle of a running proxy: both handshakes, what scripts are told, and what happens when one fails."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from cryptography import x509
+from tests.support.live import Running, origin, run, running, shared_confdir
+from tests.support.pki import EXPIRED, Ca, Credentials, self_signed
+
+from flowdump.engine.authority import Authority
+from flowdump.engine.interception import ClientHelloData, TlsData
+from flowdump.http import HTTPFlow, Response
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+GET = b"GET / HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n"
+
+
+class Visit(NamedTuple):
+    """What a client saw: everything that it read, and what was agreed on."""
+
+    reply: bytes
+    certificate: x509.Certificate
+    tls: ssl.SSLSocket
+
+
+def trusting(**settings: Any) -> ssl.SSLContext:
+    """A client that trusts the proxy's authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(Authority.open(str(shared_confdir())).certificate_path)
+    for name, value in settings.items():
+        setattr(context, name, value)
+    return context
+
+
+def knock(proxy: Running, target: str) -> socket.socket:
+    """A connection through CONNECT."""
+    connection = socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
+    connection.sendall(f"CONNECT {target} HTTP/1.1\r\n\r\n".encode())
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        piece = connection.recv(1)
+        assert piece, head
+        head += piece
+    assert head.startswith(b"HTTP/1.1 200 "), head
+    return connection
+
+
+def read_all(connection: socket.socket) -> bytes:
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+async def visit(
+    proxy: Running,
+    port: int,
+    name: str | None = "example.com",
+    context: ssl.SSLContext | None = None,
+    session: ssl.SSLSession | None = None,
+) -> Visit:
+    """GET / over TLS, in a thread, from a client that asks for ``name`` at 127.0.0.1."""
+    used = context or trusting(check_hostname=name is not None)
+
+    def browse() -> Visit:
+        with (
+            knock(proxy, f"127.0.0.1:{port}") as connection,
+            used.wrap_socket(connection, server_hostname=name, session=session) as tls,
+        ):
+            tls.sendall(GET)
+            reply = read_all(tls)
+            shown = tls.getpeercert(binary_form=True)
+            assert shown
+            return Visit(reply, x509.load_der_x509_certificate(shown), tls)
+
+    return await asyncio.to_thread(browse)
+
+
+class Authorities(NamedTuple):
+    """An authority, and the option that makes the proxy trust it."""
+
+    ca: Ca
+    folder: Path
+
+    @property
+    def trust(self) -> dict[str, Any]:
+        return {"ssl_verify_upstream_trusted_ca": str(self.ca.write(self.folder))}
+
+    def serve(self, *names: str, **facts: Any) -> ssl.SSLContext:
+        return self.context(self.ca.leaf(*names, **facts))
+
+    def context(self, credentials: Credentials) -> ssl.SSLContext:
+        return credentials.server_context(self.folder / f"{credentials.certificate.serial_number:x}.pem")
+
+
+@pytest.fixture
+def pki(tmp_path: Path) -> Authorities:
+    return Authorities(Ca(), tmp_path)
+
+
+class Events:
+    """An addon that notes every connection and TLS event, in order."""
+
+    NAMES = (
+        "client_connected", "client_disconnected", "server_connect", "server_connected", "server_connect_error",
+        "server_disconnected", "http_connect", "tls_clienthello", "tls_start_client", "tls_start_server",
+        "tls_established_client", "tls_established_server", "tls_failed_client", "tls_failed_server", "request",
+        "response", "error", "tcp_start", "tcp_message", "tcp_end", "tcp_error",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, Any]] = []
+        for name in self.NAMES:
+            setattr(self, name, self._noting(name))
+
+    def _noting(self, name: str) -> Callable[[Any], None]:
+        return lambda argument: self.seen.append((name, argument))
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.seen]
+
+    def __getitem__(self, name: str) -> Any:
+        return next(argument for seen, argument in self.seen if seen == name)
+
+
+def names_of(certificate: x509.Certificate) -> set[str]:
+    extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return {str(name.value) for name in extension}
+
+
+# -- what works ----------------------------------------------------------------------------------------------------
+
+
+def test_https_is_looked_into_and_names_are_those_of_the_origin(pki: Authorities) -> None:
+    async def scenario() -> None:
+        context = pki.serve("example.com", "www.example.com", "127.0.0.1")
+        async with origin(OK, ssl=context) as server, running(**pki.trust) as proxy:
+            seen = await visit(proxy, server.port)
+            assert seen.reply.endswith(b"\r\n\r\nhi")
+            assert names_of(seen.certificate) == {"example.com", "www.example.com", "127.0.0.1"}
+            flow = proxy.flow
+            assert (flow.request.scheme, flow.request.port) == ("https", server.port)
+            assert flow.request.host == "127.0.0.1"
+            assert flow.request.pretty_host == "example.com"
+            assert flow.client_conn.sni == flow.server_conn.sni == "example.com"
+            assert flow.client_conn.tls_version == flow.server_conn.tls_version == "TLSv1.3"
+            assert flow.client_conn.mitmcert.serial == seen.certificate.serial_number
+            assert "www.example.com" in flow.server_conn.certificate_list[0].altnames
+
+    run(scenario())
+
+
+def test_without_a_look_at_the_origin_the_name_asked_for_is_the_only_one(pki: Authorities) -> None:
+    async def scenario() -> None:
+        context = pki.serve("example.com", "www.example.com")
+        async with origin(OK, ssl=context) as server, running(upstream_cert=False, **pki.trust) as proxy:
+            seen = await visit(proxy, server.port)
+            assert seen.reply.endswith(b"hi")
+            assert names_of(seen.certificate) == {"example.com"}
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("name", [None, "127.0.0.1"], ids=["without SNI", "by address"])
+def test_hosts_that_are_addresses(pki: Authorities, name: str | None) -> None:
+    async def scenario() -> None:
+        async with origin(OK, ssl=pki.serve("127.0.0.1")) as server, running(**pki.trust) as proxy:
+            seen = await visit(proxy, server.port, name)
+            assert seen.reply.endswith(b"hi")
+            assert names_of(seen.certificate) == {"127.0.0.1"}
+            assert proxy.flow.client_conn.sni is None
+            assert proxy.flow.request.url == f"https://127.0.0.1:{server.port}/"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("client", ["TLSv1_2", "TLSv1_3"])
+@pytest.mark.parametrize("upstream", ["TLSv1_2", "TLSv1_3"])
+def test_tls_versions_are_each_side_s_own(pki: Authorities, client: str, upstream: str) -> None:
+    async def scenario() -> None:
+        serving = pki.serve("example.com")
+        serving.minimum_version = serving.maximum_version = ssl.TLSVersion[upstream]
+        wanted = ssl.TLSVersion[client]
+        async with origin(OK, ssl=serving) as server, running(**pki.trust) as proxy:
+            context = trusting(minimum_version=wanted, maximum_version=wanted)
+            assert (await visit(proxy, server.port, context=context)).reply.endswith(b"hi")
+            flow = proxy.flow
+            assert flow.client_conn.tls_version == client.replace("_", ".")
+            assert flow.server_conn.tls_version == upstream.replace("_", ".")
+            assert flow.client_conn.cipher
+            assert flow.server_conn.cipher
+
+    run(scenario())
+
+
+def test_sessions_are_resumed_on_both_sides(pki: Authorities) -> None:
+    reused: list[bool] = []
+
+    async def answer(reader: Any, writer: asyncio.StreamWriter) -> None:
+        reused.append(writer.get_extra_info("ssl_object").session_reused)
+        writer.write(OK)
+
+    async def scenario() -> None:
+        async with origin(answer, ssl=pki.serve("example.com")) as server, running(**pki.trust) as proxy:
+            context = trusting()
+            first = await visit(proxy, server.port, context=context)
+            await visit(proxy, server.port, context=context, session=first.tls.session)
+            assert reused == [False, True]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_clients_resume_their_sessions(pki: Authorities, version: ssl.TLSVersion) -> None:
+    async def scenario() -> None:
+        async with origin(OK, ssl=pki.serve("example.com")) as server, running(**pki.trust) as proxy:
+            context = trusting(maximum_version=version)
+
+            def browse(session: ssl.SSLSession | None) -> tuple[bool, ssl.SSLSession]:
+                with (
+                    knock(proxy, f"127.0.0.1:{server.port}") as connection,
+                    context.wrap_socket(connection, server_hostname="example.com", session=session) as tls,
+                ):
+                    tls.sendall(GET)
+                    assert read_all(tls).endswith(b"hi")
+                    assert tls.session is not None
+                    return bool(tls.session_reused), tls.session
+
+            reused, session = await asyncio.to_thread(browse, None)
+            assert not reused
+            reused, session = await asyncio.to_thread(browse, session)
+            assert reused
+
+    run(scenario())
+
+
+def test_http_1_1_is_the_answer_to_protocols_offered(pki: Authorities) -> None:
+    async def scenario() -> None:
+        serving = pki.serve("example.com")
+        serving.set_alpn_protocols(["h2", "http/1.1"])
+        async with origin(OK, ssl=serving) as server, running(**pki.trust) as proxy:
+            context = trusting()
+            context.set_alpn_protocols(["h2", "http/1.1"])
+
+            def agreed() -> str | None:
+                with (
+                    knock(proxy, f"127.0.0.1:{server.port}") as connection,
+                    context.wrap_socket(connection, server_hostname="example.com") as tls,
+                ):
+                    tls.sendall(GET)
+                    read_all(tls)
+                    return tls.selected_alpn_protocol()
+
+            assert await asyncio.to_thread(agreed) == "http/1.1"
+            flow = proxy.flow
+            assert flow.client_conn.alpn_offers == [b"h2", b"http/1.1"]
+            assert flow.client_conn.alpn == flow.server_conn.alpn == b"http/1.1"
+            assert flow.server_conn.alpn_offers == [b"http/1.1"]
+
+    run(scenario())
+
+
+def test_many_clients_get_one_leaf(pki: Authorities) -> None:
+    async def scenario() -> None:
+        async with origin(OK, ssl=pki.serve("example.com")) as server, running(**pki.trust) as proxy:
+            visits = await asyncio.gather(*(visit(proxy, server.port) for _ in range(8)))
+            assert len({seen.certificate.serial_number for seen in visits}) == 1
+
+    run(scenario())
+
+
+# -- origins that cannot be verified -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("expired", "the certificate of the server has expired"),
+        ("other", "the certificate of the server is for another host name"),
+        ("self-signed", "the certificate of the server is self-signed"),
+        ("unknown", "the certificate of the server is signed by an authority that is not known here"),
+    ],
+)
+def test_an_origin_that_cannot_be_verified_is_a_502_with_the_reason(pki: Authorities, fault: str, reason: str) -> None:
+    serving = {
+        "expired": lambda: pki.serve("example.com", days=EXPIRED),
+        "other": lambda: pki.serve("other.example"),
+        "self-signed": lambda: pki.context(self_signed("example.com")),
+        "unknown": lambda: pki.context(Ca("stranger").leaf("example.com")),
+    }
+
+    async def scenario() -> None:
+        events = Events()
+        async with origin(OK, ssl=serving[fault]()) as server, running(events, **pki.trust) as proxy:
+            seen = await visit(proxy, server.port)
+            assert seen.reply.startswith(b"HTTP/1.1 502 ")
+            assert reason.encode() in seen.reply
+            assert server.received == b""
+            assert proxy.flow.error is not None
+            assert reason in proxy.flow.error.msg
+            assert events.names.count("tls_failed_server") == 1
+            assert events.names.count("error") == 1
+            assert events["tls_failed_server"].conn.error == reason
+
+    run(scenario())
+
+
+def test_ssl_insecure_takes_any_origin(pki: Authorities) -> None:
+    async def scenario() -> None:
+        context = pki.context(self_signed("other.example"))
+        async with origin(OK, ssl=context) as server, running(ssl_insecure=True) as proxy:
+            assert (await visit(proxy, server.port)).reply.endswith(b"hi")
+
+    run(scenario())
+
+
+def test_an_origin_that_is_not_there_is_told_to_each_request() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+
+        async def scenario() -> None:
+            async with running() as proxy:
+                seen = await visit(proxy, port)
+                assert seen.reply.startswith(b"HTTP/1.1 502 ")
+                assert b"Connection refused" in seen.reply
+                assert proxy.flow.error is not None
+
+        run(scenario())
+
+
+# -- given certificates, existing authorities ----------------------------------------------------------------------
+
+
+def test_given_certificates_are_shown_for_their_hosts(pki: Authorities) -> None:
+    given = pki.ca.leaf("example.com", "given.example")
+    path = given.write(pki.folder / "given.pem")
+
+    async def scenario() -> None:
+        context = ssl.create_default_context(cafile=str(pki.ca.write(pki.folder)))
+        options = {"certs": [f"example.com={path}"], **pki.trust}
+        serving = pki.serve("example.com", "www.example.com")
+        async with origin(OK, ssl=serving) as server, running(**options) as proxy:
+            seen = await visit(proxy, server.port, context=context)
+            assert seen.certificate == given.certificate
+            other = await visit(proxy, server.port, "www.example.com")
+            assert other.certificate.serial_number != given.certificate.serial_number
+
+    run(scenario())
+
+
+def test_an_existing_confdir_of_mitmproxy_is_used_as_it_is(pki: Authorities) -> None:
+    authority = Ca("mitmproxy")
+    confdir = pki.folder / "confdir"
+    confdir.mkdir()
+    (confdir / "mitmproxy-ca.pem").write_bytes(authority.credentials.pem())
+
+    async def scenario() -> None:
+        context = ssl.create_default_context(cafile=str(authority.write(pki.folder)))
+        serving = pki.serve("example.com")
+        async with origin(OK, ssl=serving) as server, running(confdir=confdir, **pki.trust) as proxy:
+            assert (await visit(proxy, server.port, context=context)).reply.endswith(b"hi")
+        assert [path.name for path in confdir.iterdir() if path.name.startswith("flowdump")] == []
+
+    run(scenario())
+
+
+def test_secrets_go_into_the_key_log(pki: Authorities, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = pki.folder / "keys.log"
+    monkeypatch.setenv("MITMPROXY_SSLKEYLOGFILE", str(log))
+    context = trusting()
+
+    async def scenario() -> None:
+        async with origin(OK, ssl=pki.serve("example.com")) as server, running(**pki.trust) as proxy:
+            await visit(proxy, server.port, context=context)
+        lines = [line for line in log.read_text().splitlines() if line.startswith("CLIENT_TRAFFIC_SECRET_0 ")]
+        assert len(lines) == 2  # one per side
+
+    run(scenario())
+
+
+# -- clients that fail ---------------------------------------------------------------------------------------------
+
+
+def fail_as(proxy: Running, port: int, client: Callable[[socket.socket], None]) -> Any:
+    def browse() -> None:
+        with knock(proxy, f"127.0.0.1:{port}") as connection:
+            client(connection)
+
+    return asyncio.to_thread(browse)
+
+
+def distrust(connection: socket.socket) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        context.wrap_socket(connection, server_hostname="example.com")
+
+
+def hang_up(connection: socket.socket) -> None:
+    connection.sendall(bytes.fromhex("16030100aa010000a6"))
+    connection.shutdown(socket.SHUT_WR)
+    assert read_all(connection) == b""
+
+
+def talk_nonsense(connection: socket.socket) -> None:
+    connection.sendall(b"\x16\x03\x01\x00\x05\x63\x00\x00\x01\x00")
+    assert read_all(connection) == b""
+
+
+def only_old_versions(connection: socket.socket) -> None:
+    context = trusting(minimum_version=ssl.TLSVersion.TLSv1_2, maximum_version=ssl.TLSVersion.TLSv1_2)
+    with pytest.raises(ssl.SSLError):
+        context.wrap_socket(connection, server_hostname="example.com")
+
+
+@pytest.mark.parametrize(
+    ("client", "words"),
+    [
+        (distrust, "the client does not trust the certificate authority of the proxy"),
+        (hang_up, "the client closed the connection during the TLS handshake"),
+        (talk_nonsense, "the client's TLS handshake cannot be understood"),
+        (only_old_versions, "the client and the proxy have no TLS version in common"),
+    ],
+)
+def test_handshakes_that_clients_fail_are_told_in_words(
+    pki: Authorities, client: Callable[[socket.socket], None], words: str
+) -> None:
+    async def scenario() -> None:
+        events = Events()
+        options = {"tls_version_client_min": "TLS1_3", **pki.trust}
+        async with origin(OK, ssl=pki.serve("example.com")) as server, running(events, **options) as proxy:
+            await fail_as(proxy, server.port, client)
+            while "client_disconnected" not in events.names:
+                await asyncio.sleep(0)
+            (line,) = [line for line in proxy.log if line.startswith("warn")]
+            assert words in line
+            assert line.startswith("warn: 127.0.0.1:")
+            assert events.names.count("tls_failed_client") == 1
+            failed = events["tls_failed_client"]
+            assert failed.is_client
+            assert words in failed.conn.error
+            assert server.received == b""
+
+    run(scenario())
+
+
+# -- events --------------------------------------------------------------------------------------------------------
+
+
+def test_events_of_a_request_over_tls_come_in_order_with_their_data(pki: Authorities) -> None:
+    async def scenario() -> None:
+        events = Events()
+        async with origin(OK, ssl=pki.serve("example.com")) as server, running(events, **pki.trust) as proxy:
+            await visit(proxy, server.port)
+            while "client_disconnected" not in events.names:
+                await asyncio.sleep(0)
+            assert events.names == [
+                "client_connected",
+                "http_connect",
+                "tls_clienthello",
+                "server_connect",
+                "server_connected",
+                "tls_start_server",
+                "tls_established_server",
+                "tls_start_client",
+                "tls_established_client",
+                "request",
+                "response",
+                "server_disconnected",
+                "client_disconnected",
+            ]
+            hello = events["tls_clienthello"]
+            assert isinstance(hello, ClientHelloData)
+            assert hello.client_hello.sni == "example.com"
+            assert hello.context.server.address == ("127.0.0.1", server.port)
+            ours, theirs = events["tls_established_client"], events["tls_established_server"]
+            assert isinstance(ours, TlsData)
+            assert (ours.is_client, theirs.is_client) == (True, False)
+            assert ours.conn is ours.context.client is theirs.context.client
+            assert theirs.conn is proxy.flow.server_conn
+            assert theirs.conn.timestamp_tls_setup >= theirs.conn.timestamp_tcp_setup
+            assert events["http_connect"].request.method == "CONNECT"
+            assert events["server_connected"].server is theirs.conn
+            assert events["server_disconnected"].client is ours.conn
+
+    run(scenario())
+
+
+def test_a_script_can_let_a_connection_pass(pki: Authorities) -> None:
+    class Pass:
+        def tls_clienthello(self, data: ClientHelloData) -> None:
+            data.ignore_connection = True
+
+    async def scenario() -> None:
+        context = ssl.create_default_context(cafile=str(pki.ca.write(pki.folder)))
+        leaf = pki.ca.leaf("example.com")
+        async with origin(OK, ssl=pki.context(leaf), close=True) as server, running(Pass()) as proxy:
+            seen = await visit(proxy, server.port, context=context)
+            assert seen.reply.endswith(b"hi")
+            assert seen.certificate == leaf.certificate
+            assert proxy.flows == []
+
+    run(scenario())
+
+
+# -- which hosts ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "passed"),
+    [
+        ({"ignore_hosts": [r"^example\.com:"]}, True),
+        ({"ignore_hosts": [r"^127\.0\.0\.1:"]}, True),
+        ({"ignore_hosts": [r"^other\.example:"]}, False),
+        ({"allow_hosts": [r"^example\.com:"]}, False),
+        ({"allow_hosts": [r"^127\.0\.0\.1:"]}, False),
+        ({"allow_hosts": [r"^other\.example:"]}, True),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("shown", [False, True], ids=["not shown", "shown"])
+def test_hosts_that_are_passed_on_untouched(
+    pki: Authorities, options: dict[str, Any], passed: bool, shown: bool
+) -> None:
+    async def scenario() -> None:
+        leaf = pki.ca.leaf("example.com")
+        context = trusting()
+        context.load_verify_locations(str(pki.ca.write(pki.folder)))
+        settings = options | pki.trust | {"show_ignored_hosts": shown}
+        async with origin(OK, ssl=pki.context(leaf), close=True) as server, running(**settings) as proxy:
+            seen = await visit(proxy, server.port, context=context)
+            assert seen.reply.endswith(b"hi")
+            assert (seen.certificate == leaf.certificate) is passed
+            if passed and not shown:
+                assert proxy.flows == []
+                return
+            await proxy.wait_for_flows()
+            assert proxy.flow.type == ("tcp" if passed else "http")
+
+    run(scenario())
+
+
+def test_tcp_hosts_are_raw_whatever_they_look_like() -> None:
+    async def scenario() -> None:
+        async with origin(OK, close=True) as server, running(tcp_hosts=["127.0.0.1"]) as proxy:
+            reply = await proxy.send(f"CONNECT 127.0.0.1:{server.port} HTTP/1.1\r\n\r\n".encode() + GET)
+            assert reply.endswith(OK)
+            await proxy.wait_for_flows()
+            (flow,) = proxy.flows
+            assert flow.type == "tcp"
+            assert [(message.from_client, message.content) for message in flow.messages] == [(True, GET), (False, OK)]
+
+    run(scenario())
+
+
+# -- inside CONNECT ------------------------------------------------------------------------------------------------
+
+
+def test_plain_http_inside_connect() -> None:
+    async def scenario() -> None:
+        async with origin(OK) as server, running() as proxy:
+            reply = await proxy.send(f"CONNECT 127.0.0.1:{server.port} HTTP/1.1\r\n\r\n".encode() + GET)
+            assert reply.startswith(b"HTTP/1.1 200 Connection established\r\n\r\nHTTP/1.1 200 OK\r\n")
+            assert proxy.flow.request.url == f"http://127.0.0.1:{server.port}/"
+
+    run(scenario())
+
+
+def test_a_script_refuses_a_tunnel() -> None:
+    class Refuse:
+        def http_connect(self, flow: HTTPFlow) -> None:
+            flow.response = Response.make(403, b"not there", {"X-Why": "because"})
+
+    async def scenario() -> None:
+        async with origin(OK) as server, running(Refuse()) as proxy:
+            reply = await proxy.send(f"CONNECT 127.0.0.1:{server.port} HTTP/1.1\r\n\r\n".encode() + GET)
+            assert reply.startswith(b"HTTP/1.1 403 Forbidden\r\n")
+            assert b"X-Why: because\r\n" in reply
+            assert reply.endswith(b"\r\n\r\nnot there")
+            assert server.received == b""
+            assert proxy.flow.request.method == "CONNECT"
+
+    run(scenario())
+
+
+def test_what_is_not_http_is_a_tcp_flow_that_scripts_may_edit() -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(100):
+            writer.write(b"<" + data + b">")
+        writer.close()
+
+    class Shout:
+        def tcp_message(self, flow: Any) -> None:
+            message = flow.messages[-1]
+            message.content = message.content.upper()
+
+    async def scenario() -> None:
+        events = Events()
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with running(Shout(), events) as proxy:
+            reply = await proxy.send(f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\n".encode() + b"\x00hello\xff" * 5)
+            assert reply.partition(b"\r\n\r\n")[2] == b"<" + b"\x00HELLO\xff" * 5 + b">"
+            await proxy.wait_for_flows()
+            (flow,) = proxy.flows
+            assert flow.type == "tcp"
+            assert flow.error is None
+            assert [message.from_client for message in flow.messages] == [True, False]
+            assert [name for name in events.names if name.startswith("tcp_")] == [
+                "tcp_start", "tcp_message", "tcp_message", "tcp_end",
+            ]  # fmt: skip
+        server.close()
+
+    run(scenario())
+
+
+def test_an_upgrade_that_nobody_claims_is_relayed_raw() -> None:
+    async def answer(reader: Any, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: odd/1\r\n\r\nwelcome ")
+        writer.write(await reader.readexactly(4))
+        writer.close()
+
+    async def scenario() -> None:
+        async with origin(answer) as server, running() as proxy:
+            head = f"GET http://127.0.0.1:{server.port}/ HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+            reply = await proxy.send(head.encode() + b"Connection: Upgrade\r\nUpgrade: odd/1\r\n\r\n\x00\x01\x02\x03")
+            assert reply.startswith(b"HTTP/1.1 101 ")
+            assert b"Upgrade: odd/1\r\n" in reply
+            assert reply.endswith(b"\r\n\r\nwelcome \x00\x01\x02\x03")
+            assert proxy.flows[0].response.status_code == 101
+
+    run(scenario())
+
+
+# -- held flows ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["resume", "kill"])
+def test_a_held_flow_goes_on_or_ends_from_a_thread(how: str) -> None:
+    class Hold:
+        def request(self, flow: HTTPFlow) -> None:
+            flow.intercept()
+            threading.Timer(0.05, getattr(flow, how)).start()
+
+    async def scenario() -> None:
+        async with origin(OK) as server, running(Hold()) as proxy:
+            reply = await proxy.send(
+                f"GET http://127.0.0.1:{server.port}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode(), half_close=how == "resume"
+            )
+            assert reply.endswith(b"hi" if how == "resume" else b"")
+            assert bool(server.received) is (how == "resume")
+            assert (proxy.flow.error is None) is (how == "resume")
+            assert not proxy.flow.intercepted
+
+    run(scenario())

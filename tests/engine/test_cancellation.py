@@ -16,6 +16,7 @@ from tests.engine.test_exchange import get
 from tests.engine.test_smuggling import assert_quiet, until
 from tests.support.live import Running, origin, run, running
 
+from flowdump.engine import proxy as proxy_module
 from flowdump.engine import stream as stream_module
 from flowdump.http import HTTPFlow
 
@@ -288,6 +289,57 @@ def test_a_client_that_ends_its_direction_gets_an_answer_that_takes_its_time() -
     run(scenario())
 
 
+def test_a_client_that_leaves_while_the_origin_is_connected_to_is_noticed_before_anything_is_sent() -> None:
+    class Slow(Watch):
+        async def server_connected(self, data: Any) -> None:
+            self.events.append("server_connected")
+            await going.wait()
+
+    going = asyncio.Event()
+
+    async def scenario() -> None:
+        watch = Slow()
+        async with origin(OK) as server, running(watch) as proxy:
+            _, writer = await proxy.connect()
+            writer.write(get(server.port))
+            await until(lambda: "server_connected" in watch.events)
+            reset(writer)
+            await until(lambda: len(proxy.proxy.streams) == 1)
+            going.set()
+            await proxy.wait_for_flows()
+            failed_once(proxy, watch, "client disconnected")
+            assert server.received == b""
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("where", ["request", "response"])
+def test_a_transform_that_raises_cuts_both_sides_and_is_recorded(where: str) -> None:
+    def broken(data: bytes) -> bytes:
+        raise LookupError("of the script")
+
+    class Transformed(Watch):
+        def requestheaders(self, flow: HTTPFlow) -> None:
+            if where == "request":
+                flow.request.stream = broken
+
+        def responseheaders(self, flow: HTTPFlow) -> None:
+            assert flow.response is not None
+            if where == "response":
+                flow.response.stream = broken
+
+    async def scenario() -> None:
+        watch = Transformed()
+        async with origin(OK) as server, running(watch) as proxy:
+            reply = await proxy.send(post(server.port, "Content-Length: 2", body=b"hi"), half_close=False)
+            assert not reply.endswith(b"0\r\n\r\n")
+            assert not server.received.endswith(b"0\r\n\r\n")
+            assert watch.events.count("error") == 1
+            assert "LookupError: of the script" in str(proxy.flow.error)
+
+    run(scenario())
+
+
 # -- the proxy goes ------------------------------------------------------------------------------------------------
 
 
@@ -380,5 +432,52 @@ def test_a_tunnel_lives_until_both_directions_have_ended() -> None:
                 (True, b"\x00raw\r\n\r\nmore"),
                 (False, b"got more"),
             ]
+
+    run(scenario())
+
+
+def test_an_idle_tunnel_ends_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy_module, "TICK", 0.02)
+    ends: list[str] = []
+
+    class Tcp:
+        def tcp_error(self, flow: Any) -> None:
+            ends.append("error")
+
+        def tcp_end(self, flow: Any) -> None:
+            ends.append("end")
+
+    async def scenario() -> None:
+        async with origin(reads_on) as server, running(Tcp(), tcp_timeout=1) as proxy:
+            raw = b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n\r\n\x00raw\r\n\r\n" % server.port
+            await proxy.send(raw, half_close=False)
+            await proxy.wait_for_flows()
+            assert ends == ["error"]
+            assert "idle for 1 s" in str(proxy.flow.error)
+            assert_quiet(proxy)
+
+    run(scenario())
+
+
+def test_an_upgrade_that_nobody_claims_lives_until_both_directions_have_ended() -> None:
+    async def upgraded(reader: Any, writer: Any) -> None:
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+        rest = await reader.read()
+        await asyncio.sleep(0.15)  # longer than a client that has ended its direction is believed to be there
+        writer.write(b"got " + rest)
+        writer.close()
+
+    async def scenario() -> None:
+        async with origin(upgraded) as server, running() as proxy:
+            request = get(server.port, "/", "Connection: Upgrade", "Upgrade: x", close=False)
+            reader, writer = await proxy.connect()
+            writer.write(request)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+            writer.write(b"\x00\x01")
+            writer.write_eof()
+            assert await reader.read() == b"got \x00\x01"
+            writer.close()
+            await proxy.wait_for_flows()
+            assert proxy.flow.error is None
 
     run(scenario())

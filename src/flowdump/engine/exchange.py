@@ -70,8 +70,10 @@ class Exchange:
         except (ProtocolError, ConnectionFailure, Killed) as error:
             await self._fail(error)
         except asyncio.CancelledError:
-            self.client.stream.abort()
-            await self._record(Error("the proxy was shut down during the exchange"))
+            await self._abandon("the proxy was shut down during the exchange")
+            raise
+        except Exception as error:  # a bug of ours, or of a script that transforms a stream
+            await self._abandon(f"internal error: {type(error).__name__}: {error}")
             raise
         finally:
             self.client.stream.on_gone = None
@@ -302,6 +304,10 @@ class Exchange:
             return
         status = error.status if not (isinstance(error, ProtocolError) and error.peer == "server") else 502
         client.send_whole(*error_page(status, str(error), flow.request.data.method))
+
+    async def _abandon(self, reason: str) -> None:
+        self.client.stream.abort()
+        await self._record(Error(reason))
 
     async def _record(self, error: Error) -> None:
         self.flow.error = self.flow.error or error

@@ -1,0 +1,409 @@
+"""The live proxy as its users run it: the command line in a process of its own, with signals, files and scripts."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from tests.support.flows import environment, http_flow, read_flows, response, script, write_flows
+from tests.support.live import shared_confdir
+
+from flowdump.engine.authority import Authority
+from flowdump.formats import open_input
+
+#: A wait that is longer than this hangs.
+PATIENCE = 30
+
+BODY = b"x" * 500
+
+
+class Origin:
+    """An HTTP server in threads. It answers at once, but for ``/held``: there it waits for ``release``."""
+
+    def __init__(self) -> None:
+        self.held = threading.Event()
+        self.release = threading.Event()
+        self.count = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection, connection.makefile("rb") as stream:
+            while line := stream.readline():
+                while stream.readline() not in (b"\r\n", b""):
+                    continue
+                self.count += 1
+                if b"/held" in line:
+                    self.held.set()
+                    self.release.wait(PATIENCE)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY)
+
+    def close(self) -> None:
+        self.release.set()
+        self._listener.close()
+
+
+@pytest.fixture
+def origin() -> Iterator[Origin]:
+    served = Origin()
+    yield served
+    served.close()
+
+
+class Live:
+    """A running ``flowdump``: ``with Live("-w", path) as proxy:``. What it prints is in ``lines`` as it comes."""
+
+    def __init__(self, *arguments: str | Path, port: int | None = 0, confdir: Path | None = None) -> None:
+        Authority.open(str(shared_confdir()))
+        folder = str(confdir or shared_confdir())
+        command = [sys.executable, "-m", "flowdump", "--set", f"confdir={folder}", "--listen-host", "127.0.0.1"]
+        if port is not None:
+            command += ["-p", str(port)]
+        self.process = subprocess.Popen(
+            [*command, *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment(),
+        )
+        self.lines: list[str] = []
+        self.ended = False
+        self._grew = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._grew:
+                self.lines.append(line.rstrip("\n"))
+                self._grew.notify_all()
+        with self._grew:
+            self.ended = True
+            self._grew.notify_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """The first line in which the pattern is found."""
+        search = re.compile(pattern).search
+
+        def found() -> re.Match[str] | None:
+            return next(filter(None, map(search, self.lines)), None)
+
+        with self._grew:
+            assert self._grew.wait_for(lambda: found() or self.ended, PATIENCE), self.lines
+        match = found()
+        assert match is not None, self.lines
+        return match
+
+    @property
+    def port(self) -> int:
+        return int(self.wait_for(r"listening on http://127\.0\.0\.1:(\d+)")[1])
+
+    def connect(self) -> Client:
+        return Client(self.port)
+
+    def get(self, origin: Origin, path: str = "/") -> bytes:
+        """One request over a connection of its own: the whole reply."""
+        with self.connect() as client:
+            return client.get(origin, path)
+
+    def end(self, number: int | None = signal.SIGTERM) -> int:
+        """Send a signal, if any, and wait: the exit code."""
+        if number is not None:
+            self.process.send_signal(number)
+        code = self.process.wait(PATIENCE)
+        self._reader.join()
+        return code
+
+    @property
+    def rss(self) -> int:
+        """Resident memory in KiB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0])
+
+
+class Client:
+    """A kept connection to the proxy."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self._stream = self._connection.makefile("rb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+        self._connection.close()
+
+    def send(self, origin: Origin, path: str = "/") -> None:
+        head = f"GET http://127.0.0.1:{origin.port}{path} HTTP/1.1\r\nHost: 127.0.0.1:{origin.port}\r\n\r\n"
+        self._connection.sendall(head.encode())
+
+    def receive(self) -> bytes:
+        """The next reply, empty when the connection was closed instead."""
+        head = b""
+        with contextlib.suppress(ConnectionError):
+            while not head.endswith(b"\r\n\r\n"):
+                line = self._stream.readline()
+                if not line:
+                    return b""
+                head += line
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        return head + (self._stream.read(int(length[1])) if length else b"")
+
+    def get(self, origin: Origin, path: str = "/") -> bytes:
+        self.send(origin, path)
+        return self.receive()
+
+
+def until(condition: Callable[[], Any]) -> None:
+    """Wait for what a file or a process shows; there is nothing to be woken by."""
+    import time
+
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def snapshot(path: Path) -> bytes:
+    """What a file holds at one moment: one read, so that no write comes in between."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(fd, 1 << 20)
+    finally:
+        os.close(fd)
+
+
+def paths_in_flows(data: bytes) -> list[str]:
+    return [flow.request.path for flow in read_flows(data)]
+
+
+def paths_in_har(data: bytes) -> list[str]:
+    return ["/" + entry["request"]["url"].rpartition("/")[2] for entry in json.loads(data)["log"]["entries"]]
+
+
+# -- start ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_start_is_told_on_one_line_with_the_address_and_the_certificate(origin: Origin) -> None:
+    with Live() as proxy:
+        assert proxy.port
+        (line,) = proxy.lines
+        path = line.rpartition(" ")[2].rstrip(")")
+        assert Path(path).read_bytes().startswith(b"-----BEGIN CERTIFICATE-----")
+        assert proxy.get(origin).endswith(BODY)
+
+
+def test_a_port_in_use_is_a_clear_error(origin: Origin, tmp_path: Path) -> None:
+    with Live("-w", tmp_path / "kept.flows", port=origin.port) as proxy:
+        assert proxy.end(None) == 1
+        assert proxy.lines == [f"flowdump: cannot listen on 127.0.0.1:{origin.port}: Address already in use"]
+    assert not (tmp_path / "kept.flows").exists()
+
+
+def test_the_port_of_config_yaml_is_used(origin: Origin, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with authority_copied(tmp_path) as confdir:
+        (confdir / "config.yaml").write_text(f"listen_port: {port}\nflow_detail: 0\n")
+        with Live(confdir=confdir, port=None) as proxy:
+            assert proxy.port == port
+            assert proxy.get(origin).endswith(BODY)
+            assert proxy.end() == 0
+            assert len(proxy.lines) == 1
+
+
+@contextlib.contextmanager
+def authority_copied(folder: Path) -> Iterator[Path]:
+    """A configuration folder with the authority of the other tests: making a key takes long."""
+    import shutil
+
+    Authority.open(str(shared_confdir()))
+    yield Path(shutil.copytree(shared_confdir(), folder / "confdir"))
+
+
+# -- the end -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_an_exchange_under_way_end(origin: Origin, tmp_path: Path, number: int) -> None:
+    told = tmp_path / "told.py"
+    told.write_text("def done():\n    print('done ran')\n")
+    kept = tmp_path / "kept.flows"
+    with Live("-w", kept, "-s", told) as proxy, proxy.connect() as client:
+        client.send(origin, "/held")
+        assert origin.held.wait(PATIENCE)
+        proxy.process.send_signal(number)
+        until(lambda: refuses(proxy.port))
+        origin.release.set()
+        assert client.receive().endswith(BODY)
+        assert proxy.end(None) == 0
+        assert "done ran" in proxy.lines
+    (flow,) = read_flows(kept)
+    assert flow.response.content == BODY
+    assert flow.error is None
+
+
+def refuses(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
+    except ConnectionError:
+        return True
+    return False
+
+
+def test_idle_clients_do_not_hold_up_the_end(origin: Origin) -> None:
+    with Live() as proxy, proxy.connect() as client, proxy.connect():
+        assert client.get(origin)
+        assert proxy.end() == 0
+        assert client.receive() == b""
+
+
+def test_what_does_not_end_in_time_is_cut_and_recorded(origin: Origin, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.flows"
+    with Live("-w", kept, "--set", "shutdown_timeout=1") as proxy, proxy.connect() as client:
+        client.send(origin, "/held")
+        assert origin.held.wait(PATIENCE)
+        assert proxy.end() == 0
+        assert client.receive() == b""
+    (flow,) = read_flows(kept)
+    assert flow.error is not None
+
+
+def test_a_second_signal_ends_at_once(origin: Origin) -> None:
+    with Live() as proxy, proxy.connect() as client:
+        client.send(origin, "/held")
+        assert origin.held.wait(PATIENCE)
+        proxy.process.send_signal(signal.SIGTERM)
+        until(lambda: refuses(proxy.port))
+        assert proxy.end(signal.SIGTERM) == 128 + signal.SIGTERM
+        assert not any("Traceback" in line for line in proxy.lines)
+
+
+def test_a_script_ends_the_run(origin: Origin, tmp_path: Path) -> None:
+    ending = tmp_path / "ending.py"
+    ending.write_text("from mitmproxy import ctx\ndef response(flow):\n    ctx.master.shutdown()\n")
+    with Live("-s", ending) as proxy:
+        assert proxy.get(origin).endswith(BODY)
+        assert proxy.end(None) == 0
+
+
+# -- what is recorded ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("option", "paths"), [("-w", paths_in_flows), ("hardump", paths_in_har)])
+def test_files_are_whole_at_any_moment(
+    origin: Origin, tmp_path: Path, option: str, paths: Callable[[bytes], list[str]]
+) -> None:
+    kept = tmp_path / "kept"
+    with Live(*(["-w", kept] if option == "-w" else ["--set", f"hardump={kept}"])) as proxy, proxy.connect() as client:
+        expected: list[str] = []
+        for path in ("/1", "/2", "/3", "/4", "/5"):
+            assert paths(snapshot(kept)) in (expected, expected[:-1])
+            client.get(origin, path)
+            expected.append(path)
+        until(lambda: paths(snapshot(kept)) == expected)
+        assert proxy.end() == 0
+    assert paths(snapshot(kept)) == expected
+
+
+def test_kill_9_in_a_busy_run_loses_at_most_what_was_being_written(origin: Origin, tmp_path: Path) -> None:
+    native, har = tmp_path / "kept.flows", tmp_path / "kept.har"
+    with Live("-w", native, "--set", f"hardump={har}", "--set", "flow_detail=0") as proxy:
+        answered = [0] * 4
+
+        def browse(number: int) -> None:
+            with contextlib.suppress(OSError), proxy.connect() as client:
+                while client.get(origin, f"/{number}"):
+                    answered[number] += 1
+
+        threads = [threading.Thread(target=browse, args=(number,)) for number in range(len(answered))]
+        for thread in threads:
+            thread.start()
+        until(lambda: sum(answered) > 500)
+        proxy.process.kill()
+        for thread in threads:
+            thread.join()
+    for path in (native, har):
+        opened = open_input(str(path))
+        problems: list[Any] = []
+        flows = list(opened.flows(problems.append))
+        opened.close()
+        assert len(problems) <= 1
+        assert len(flows) >= sum(answered) - len(answered)  # an answer may be out before its flow is written
+
+
+def test_flows_are_shown_as_they_end(origin: Origin) -> None:
+    with Live() as proxy, proxy.connect() as client:
+        for path in ("/one", "/two"):
+            client.get(origin, path)
+            line = proxy.wait_for(path)[0]
+            assert line
+        shown = [line for line in proxy.lines if "GET" in line]
+        assert len(shown) == 2
+        assert "200" in shown[0]
+
+
+def test_a_script_that_comes_with_flowdump(origin: Origin) -> None:
+    with Live("-s", script("add_header.py")) as proxy:
+        assert b"\r\nnewheader: foo\r\n" in proxy.get(origin).lower()
+
+
+def test_saved_flows_first_then_clients(origin: Origin, tmp_path: Path) -> None:
+    saved = write_flows(tmp_path / "saved.flows", [http_flow("http://saved.example/", response(200, b"old"))])
+    kept = tmp_path / "kept.flows"
+    with Live("-r", saved, "--keepserving", "-w", kept) as proxy:
+        assert proxy.get(origin, "/new").endswith(BODY)
+        assert proxy.end() == 0
+    assert [flow.request.path for flow in read_flows(kept)] == ["/", "/new"]
+
+
+def test_memory_does_not_grow_with_the_number_of_flows(origin: Origin, tmp_path: Path) -> None:
+    with Live("-w", tmp_path / "kept.flows", "--set", "flow_detail=0") as proxy, proxy.connect() as client:
+        batch = 50
+        for _ in range(40):
+            for _ in range(batch):
+                client.send(origin)
+            for _ in range(batch):
+                client.receive()
+        before = proxy.rss
+        for _ in range(120):
+            for _ in range(batch):
+                client.send(origin)
+            for _ in range(batch):
+                assert client.receive().endswith(BODY)
+        assert proxy.rss - before < 1500  # 6,000 flows would be some 20 MB
+        assert origin.count == 160 * batch
+    assert os.path.getsize(tmp_path / "kept.flows") > 0

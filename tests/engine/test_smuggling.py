@@ -117,6 +117,9 @@ def test_it_makes_no_difference_in_how_many_pieces_it_comes(raw: bytes) -> None:
         (line(b"GET http://ORIGIN/ HTTP/9.9"), "GET", "http://ORIGIN/", "HTTP/9.9"),
         (line(b"G(T http://ORIGIN/ HTTP/1.1"), "G(T", "http://ORIGIN/", "HTTP/1.1"),
         (CONNECTS["a body"], "CONNECT", "ORIGIN", "HTTP/1.1"),
+        (CONNECTS["port too large"], "CONNECT", "a:65536", "HTTP/1.1"),
+        (b"GET http://ORIGIN/x", "GET", "http://ORIGIN/x", "HTTP/1.1"),
+        (b"\0\1\2\r\n\r\n", "\0\1\2", "", "HTTP/1.1"),
         (TOO_LARGE["one long line"][0], "POST", "http://ORIGIN/x", "HTTP/1.1"),
         (STARTS["no version"], "GET", "http://ORIGIN/", "HTTP/1.1"),
     ],
@@ -132,13 +135,13 @@ def test_a_refused_request_is_recorded_as_far_as_it_can_be_told(
                 errors.append(flow)
 
         async with origin(OK) as server, running(Watch()) as proxy:
-            await proxy.send(at(raw, server), half_close=False)
+            await proxy.send(at(raw, server))
             request = proxy.flow.request
             assert errors == [proxy.flow]
             assert request.method == method
             assert request.http_version == version
             expected = url.replace("ORIGIN", f"127.0.0.1:{server.port}")
-            assert (request.url if request.host else request.path) == expected
+            assert (request.url if request.host else request.authority or request.path) == expected
             assert proxy.flow.response is None
 
     run(scenario())

@@ -17,6 +17,7 @@ from flowdump.connection import Client, ConnectionState, Server, hostport
 from flowdump.engine import tunnel
 from flowdump.engine.errors import ConnectionFailure, ProtocolError
 from flowdump.engine.exchange import Exchange
+from flowdump.engine.framing import shown
 from flowdump.engine.heads import response_head_bytes
 from flowdump.engine.http1 import Http1Server
 from flowdump.engine.pages import error_page
@@ -143,9 +144,9 @@ class Session:
         try:
             host, port = urls.parse_authority(head.target, check=True)
         except ValueError as error:
-            raise ProtocolError(f"CONNECT to {head.target!r}: {error}", status=400) from None
+            raise ProtocolError(f"CONNECT to {shown(head.target)}: {error}", status=400) from None
         if not port:
-            raise ProtocolError(f"CONNECT to {head.target!r}: a port is missing", status=400)
+            raise ProtocolError(f"CONNECT to {shown(head.target)}: a port is missing", status=400)
         data = _request_data(head)
         data.host, data.port, data.authority = host, port, head.target
         flow = self._new_flow(data)
@@ -199,7 +200,7 @@ class Session:
         try:
             data.scheme, data.host, data.port, data.path = urls.parse(head.target)
         except ValueError as error:
-            raise ProtocolError(f"request target {head.target[:200]!r}: {error}", status=400) from None
+            raise ProtocolError(f"request target {shown(head.target)}: {error}", status=400) from None
         if data.scheme not in (b"http", b"https"):
             raise ProtocolError(f"the scheme {data.scheme.decode('ascii', 'replace')!r} is not HTTP", status=400)
         authority = head.target.partition(b"://")[2]
@@ -239,10 +240,12 @@ class Session:
         if len(words) > 1 and _VERSION(words[-1]):
             data.http_version = words.pop()
         data.method, data.path = words[0], b" ".join(words[1:])
+        if data.method == b"CONNECT":
+            data.authority, data.path = data.path, b""
         with contextlib.suppress(ValueError):
             if data.method == b"CONNECT":
-                host, port = urls.parse_authority(data.path, check=True)
-                data.host, data.port, data.authority, data.path = host, port or 0, data.path, b""
+                host, port = urls.parse_authority(data.authority, check=True)
+                data.host, data.port = host, port or 0
             elif not data.path.startswith(b"/"):
                 data.scheme, data.host, data.port, data.path = urls.parse(data.path)
         return data

@@ -13,6 +13,7 @@ import asyncio
 import gc
 import os
 import re
+import ssl
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -290,6 +291,26 @@ def test_requests_inside_a_tunnel_are_judged_as_strictly() -> None:
             _, _, reply = reply.partition(b"\r\n\r\n")
             assert_refused(proxy, server, reply, 400)
             assert proxy.flow.request.url == f"http://127.0.0.1:{server.port}/x"
+
+    run(scenario())
+
+
+def test_requests_inside_tls_are_judged_as_strictly() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+    async def scenario() -> None:
+        async with origin(OK) as server, running(connection_strategy="lazy") as proxy:
+            reader, writer = await proxy.connect()
+            writer.write(at(b"CONNECT ORIGIN HTTP/1.1\r\n\r\n", server))
+            await reader.readuntil(b"\r\n\r\n")
+            await writer.start_tls(context, server_hostname="a.example")
+            inner = b"POST /x HTTP/1.1\r\nHost: ORIGIN\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+            writer.write(at(inner + NEXT, server))
+            reply = await reader.read()
+            writer.close()
+            assert_refused(proxy, server, reply, 400)
+            assert proxy.flow.request.url == f"https://127.0.0.1:{server.port}/x"
 
     run(scenario())
 

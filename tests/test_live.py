@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -189,8 +190,6 @@ class Client:
 
 def until(condition: Callable[[], Any]) -> None:
     """Wait for what a file or a process shows; there is nothing to be woken by."""
-    import time
-
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
@@ -407,3 +406,106 @@ def test_memory_does_not_grow_with_the_number_of_flows(origin: Origin, tmp_path:
         assert proxy.rss - before < 1500  # 6,000 flows would be some 20 MB
         assert origin.count == 160 * batch
     assert os.path.getsize(tmp_path / "kept.flows") > 0
+
+
+# -- in time, and in bounds ----------------------------------------------------------------------------------------
+
+
+def serve_once(answer: Callable[[socket.socket], None]) -> int:
+    """A server of one connection, which is given to ``answer`` behind a request head: its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with listener, contextlib.suppress(OSError), connection:
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += connection.recv(1)
+            answer(connection)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return int(listener.getsockname()[1])
+
+
+def tick(connection: socket.socket) -> None:
+    """An event every 200 ms, each with the time at which it was sent."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+    for _ in range(6):
+        time.sleep(0.2)
+        connection.sendall(b"data: %.6f\n\n" % time.monotonic())
+
+
+def delays(port: int, origin_port: int) -> list[float]:
+    """How long each event was under way, in seconds."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        head = f"GET http://127.0.0.1:{origin_port}/ HTTP/1.1\r\nHost: 127.0.0.1:{origin_port}\r\n"
+        connection.sendall(head.encode() + b"Connection: close\r\n\r\n")
+        with connection.makefile("rb") as stream:
+            return [time.monotonic() - float(line[5:]) for line in stream if line.startswith(b"data:")]
+
+
+def test_events_are_seen_as_they_are_sent(tmp_path: Path) -> None:
+    kept, har = tmp_path / "kept.flows", tmp_path / "kept.har"
+    with Live("-s", script("add_header.py"), "-w", kept, "--set", f"hardump={har}") as proxy:
+        through = delays(proxy.port, serve_once(tick))
+        port = serve_once(tick)
+        direct = delays(port, port)
+        assert len(through) == len(direct) == 6
+        assert max(through) < 0.1 + max(direct)
+        assert proxy.end() == 0
+    (flow,) = read_flows(kept)
+    assert flow.response.content.count(b"data:") == 6
+    assert len(json.loads(har.read_bytes())["log"]["entries"]) == 1
+
+
+def test_a_large_download_with_a_slow_reader_stays_out_of_memory() -> None:
+    size, piece = 64 << 20, bytes(1 << 20)
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        for _ in range(size // len(piece)):
+            connection.sendall(piece)
+
+    with Live("--set", "stream_large_bodies=1m") as proxy:
+        port = serve_once(send)
+        assert proxy.port
+        before = proxy.rss
+        peak = received = 0
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as connection:
+            connection.sendall(
+                f"GET http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
+            )
+            time.sleep(0.3)
+            while data := connection.recv(1 << 20):
+                received += len(data)
+                peak = max(peak, proxy.rss)
+        assert received > size
+        assert peak - before < 8 << 10
+
+
+def test_a_large_upload_to_a_slow_reader_stays_out_of_memory() -> None:
+    size, piece = 64 << 20, bytes(1 << 20)
+    taken: list[int] = []
+
+    def take(connection: socket.socket) -> None:
+        time.sleep(0.3)
+        received = 0
+        while received < size:
+            received += len(connection.recv(1 << 20))
+        taken.append(received)
+        connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    with Live("--set", "stream_large_bodies=1m") as proxy:
+        port = serve_once(take)
+        assert proxy.port
+        before = proxy.rss
+        peak = 0
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as connection:
+            head = f"POST http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n"
+            connection.sendall(head.encode())
+            for _ in range(size // len(piece)):
+                connection.sendall(piece)
+                peak = max(peak, proxy.rss)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 204 ")
+        assert taken == [size]
+        assert peak - before < 8 << 10

@@ -18,7 +18,7 @@ from __future__ import annotations
 import zlib
 from functools import lru_cache
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowdump.charsets import (
     decode_text,
@@ -126,9 +126,35 @@ def _damaged(coding: str, reason: object) -> ValueError:
 # -- gzip and deflate (RFC 1950, 1951, 1952) --------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1)
+def _isal() -> Any:
+    """ISA-L, which packs four times and unpacks twice as fast as zlib; None where it is not installed."""
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        return None
+    return isal_zlib
+
+
+def _decode_at_once(data: bytes) -> bytes | None:
+    """The named fast path: one sound gzip member, whole and with nothing behind it. None for all else: zlib decides."""
+    isal = _isal()
+    if isal is None:
+        return None
+    try:
+        engine = isal.decompressobj(_GZIP)
+        plain: bytes = engine.decompress(data)
+    except isal.error:
+        return None
+    return plain if engine.eof and not engine.unused_data else None
+
+
 def _decode_gzip(data: bytes, allowance: int) -> bytes:
     try:
         if len(data) * _DEFLATE_DENSEST <= allowance:
+            plain = _decode_at_once(data)
+            if plain is not None:
+                return plain
             engine = zlib.decompressobj(_GZIP)
             plain = engine.decompress(data)
             if engine.eof and not engine.unused_data:
@@ -206,7 +232,8 @@ def _inflate(view: memoryview, wrapping: int, out: BytesIO, allowance: int) -> i
 
 
 def _encode_gzip(data: bytes) -> bytes:
-    return zlib.compress(data, 1, _GZIP)
+    isal = _isal()
+    return zlib.compress(data, 1, _GZIP) if isal is None else isal.compress(data, 1, _GZIP)
 
 
 def _encode_deflate(data: bytes) -> bytes:

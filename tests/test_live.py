@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import os
 import re
@@ -75,7 +76,8 @@ class Live:
     def __init__(self, *arguments: str | Path, port: int | None = 0, confdir: Path | None = None) -> None:
         Authority.open(str(shared_confdir()))
         folder = str(confdir or shared_confdir())
-        command = [sys.executable, "-m", "flowdump", "--set", f"confdir={folder}", "--listen-host", "127.0.0.1"]
+        command = [sys.executable, "-m", "flowdump", "--set", f"confdir={folder}"]
+        command += ["--set", "listen_host=127.0.0.1"]
         if port is not None:
             command += ["-p", str(port)]
         self.process = subprocess.Popen(
@@ -251,6 +253,28 @@ def authority_copied(folder: Path) -> Iterator[Path]:
 
     Authority.open(str(shared_confdir()))
     yield Path(shutil.copytree(shared_confdir(), folder / "confdir"))
+
+
+def own_address() -> str:
+    """A private address of this machine that is not its loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but its loopback")
+        address = str(probe.getsockname()[0])
+    if not ipaddress.ip_address(address).is_private:
+        pytest.skip("this machine's address is not a private one")
+    return address
+
+
+def test_block_private_keeps_neighbours_out() -> None:
+    address = own_address()
+    with Live("--set", "listen_host=0.0.0.0", "--set", "block_private") as proxy:
+        port = int(proxy.wait_for(r"listening on http://[0-9.]+:(\d+)")[1])
+        with socket.create_connection((address, port), timeout=PATIENCE) as connection, contextlib.suppress(OSError):
+            assert connection.recv(1) == b""
+        proxy.wait_for(f"{re.escape(address)}:\\d+: refused: block_private keeps private addresses out")
 
 
 # -- the end -------------------------------------------------------------------------------------------------------

@@ -199,12 +199,11 @@ def until(condition: Callable[[], Any]) -> None:
 
 
 def snapshot(path: Path) -> bytes:
-    """What a file holds at one moment: one read, so that no write comes in between."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        return os.read(fd, 1 << 20)
-    finally:
-        os.close(fd)
+    """What a file holds between two writes. Linux may show a reader the first pages of a write that goes on."""
+    before, data = b"", path.read_bytes()
+    while data != before:
+        before, data = data, path.read_bytes()
+    return data
 
 
 def paths_in_flows(data: bytes) -> list[str]:

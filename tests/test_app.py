@@ -417,6 +417,12 @@ def test_closed_streams(home: Path, closed: str) -> None:
     assert not Path("out").exists()
 
 
+@pytest.mark.parametrize("output", ["-w -", "--hardump -"])
+def test_what_a_closed_stdout_cannot_take_is_refused(home: Path, output: str) -> None:
+    done = shell(f"flowdump -q -r saved {output} >&-")
+    assert (done.returncode, done.stderr) == (1, b"flowdump: cannot write 'stdout': standard output is closed\n")
+
+
 # -- signals ---------------------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flowdump.log import ALERT, LEVELS, EventLog, LogEntry, bridge_logging
+from flowdump.log import ALERT, LEVELS, EventLog, LogEntry, bridge_logging, coloured
 
 
 def printed(*entries: tuple[Any, str], **settings: Any) -> str:
@@ -170,3 +170,20 @@ def test_the_bridge_can_be_taken_down() -> None:
     logging.warning("nobody hears this")
     assert seen == []
     assert (root.level, root.handlers) == (level, handlers)
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [({"TERM": "xterm"}, True), ({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
+)
+def test_colours_suit_a_terminal_that_has_them(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: bool
+) -> None:
+    for name in ("TERM", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    terminal = io.StringIO()
+    assert not coloured(terminal)
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    assert coloured(terminal) is expected

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from flowdump.exceptions import FilterError, UserError
-from flowdump.log import EventLog
+from flowdump.log import EventLog, coloured
 from flowdump.option_table import GROUPS, OPTIONS, Spec
 from flowdump.options import Options, listing, load_config
 from flowdump.version import __version__
@@ -121,7 +121,7 @@ def _invoke(**given: Any) -> None:
     if given.pop("show_version"):
         click.echo(f"flowdump {__version__}")
         return
-    log = EventLog(colour=sys.stderr.isatty() and "NO_COLOR" not in os.environ)
+    log = EventLog(colour=coloured(sys.stderr))
     options = Options()
     try:
         _configure(options, given)

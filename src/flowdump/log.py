@@ -5,6 +5,7 @@ Scripts reach it as ``ctx.log.info(…)`` and through the standard :mod:`logging
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, TextIO
@@ -16,6 +17,11 @@ LEVELS = {"debug": 10, "info": 20, "alert": 21, "warn": 30, "error": 40}
 ALERT = LEVELS["alert"]
 
 _COLOURS = {"debug": "2", "alert": "35", "warn": "33", "error": "31"}
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether colours suit a stream: a terminal that knows them, and nobody asked for none (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 class LogEntry(NamedTuple):

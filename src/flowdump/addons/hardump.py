@@ -54,7 +54,8 @@ class HarDump:
     def close(self) -> None:
         """Complete the document. Raises OSError when writing fails."""
         if self._left_out:
-            self._tell(f"{self.path}: {self._left_out} flows are not in the HAR, which is for HTTP only")
+            flows = "1 flow is" if self._left_out == 1 else f"{self._left_out} flows are"
+            self._tell(f"{self.path}: {flows} not in the HAR, which is for HTTP only")
             self._left_out = 0
         try:
             if self._writer is not None:

@@ -25,7 +25,7 @@ from flowdump.addons.stickycookie import StickyCookie
 from flowdump.exceptions import FlowFileError, OptionsError, UserError
 from flowdump.flow import Flow
 from flowdump.hooks import fire
-from flowdump.log import EventLog, LogEntry
+from flowdump.log import EventLog, LogEntry, coloured
 from flowdump.master import Loader, Master
 from flowdump.options import Options
 
@@ -185,8 +185,7 @@ class Run(ABC):
                 sink.open()
             except OSError as error:
                 raise UserError(f"cannot write {sink.path!r}: {error.strerror or error}") from None
-        colour = display.isatty() and "NO_COLOR" not in os.environ
-        self.sinks = [Dumper(self.options, display, colour), *outputs]
+        self.sinks = [Dumper(self.options, display, coloured(display)), *outputs]
 
     def _check_view(self) -> None:
         if self.options.has_changed("dumper_default_contentview"):
@@ -226,6 +225,8 @@ class Run(ABC):
         options = self.options
         if options.save_stream_file == "-" and options.hardump == "-":
             raise UserError("-w - and hardump=- cannot both have stdout")
+        if sys.__stdout__ is None and "-" in (options.save_stream_file, options.hardump):
+            raise UserError("cannot write 'stdout': standard output is closed")
         if options.save_stream_file:
             from flowdump.addons.save import Save
 

@@ -103,10 +103,6 @@ def clean_text(value: str) -> str:
     return value.encode("utf-8", "replace").decode("utf-8")
 
 
-def text_or_none(value: Any, context: Context) -> str | None:
-    return None if value is None else text(value, context)
-
-
 def text(value: Any, context: Context) -> str:
     if isinstance(value, str):
         return clean_text(value)

@@ -342,7 +342,7 @@ def load_config(options: Options, path: str) -> None:
     except FileNotFoundError:
         return
     except (OSError, UnicodeDecodeError) as error:
-        raise OptionsError(f"cannot read {path!r}: {error}") from None
+        raise OptionsError(f"cannot read {path!r}: {getattr(error, 'strerror', None) or error}") from None
     import yaml
 
     try:

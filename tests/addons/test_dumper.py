@@ -304,6 +304,9 @@ def test_the_cutoff_is_for_detail_3_only() -> None:
     flow = http_flow("https://example.com/", response(200, b"1\n2\n3\n4", {"content-type": "text/plain"}))
     cut = shown(flow, detail=3, content_view_lines_cutoff=2).splitlines()[-4:]
     assert cut == ["  1", "  2", "  … cut after 2 lines (content_view_lines_cutoff)", ""]
+    assert shown(flow, detail=3, content_view_lines_cutoff=-5).endswith(
+        "\n  … cut after 0 lines (content_view_lines_cutoff)\n\n"
+    )
     assert "cut after" not in shown(flow, detail=3, content_view_lines_cutoff=4)
     assert "cut after" not in shown(flow, detail=4, content_view_lines_cutoff=2)
 

@@ -210,7 +210,7 @@ class Dumper:
 
         rendered = contentviews.render(content, view=self._options.dumper_default_contentview, **facts)
         lines = iter(rendered.lines)
-        cutoff = self._options.content_view_lines_cutoff if self._options.flow_detail == BODIES else None
+        cutoff = max(self._options.content_view_lines_cutoff, 0) if self._options.flow_detail == BODIES else None
         for line in islice(lines, cutoff):
             yield f"  {line}"
         if cutoff is not None and next(lines, None) is not None:

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from flowdump.connection import Client, Server
-from flowdump.formats.httprecord_connections import Unusual, connection_facts
+from flowdump.formats.httprecord_connections import TIME, Unusual, connection_facts
 from flowdump.headers import Headers
 from flowdump.http import HTTPFlow, Request, RequestData, Response, ResponseData
 
@@ -18,10 +18,8 @@ MAX_KEPT_RECORD: Final = 1 << 20
 #: Most header fields repeat from flow to flow. Those of up to this many bytes are looked up in a bounded memory.
 MAX_KNOWN: Final = 200
 
-#: A time with its length, as time.time() gives them; others take the general path. ``float(group[3:])`` is its value.
-_TIME = rb"(" + b"|".join(rb"%d:\d{10}\.\d{%d}" % (11 + n, n) for n in (6, 7, 5, 4, 3, 2, 1)) + rb")\^"
 _VERSION = rb"\]12:http_version;(?:8:(?=.{8},)|6:(?=.{6},))(HTTP/(?:\d\.\d|\d)),\}"
-_TIMES = rb"13:timestamp_end;(?:0:~|" + _TIME + rb")15:timestamp_start;" + _TIME
+_TIMES = rb"13:timestamp_end;(?:0:~|" + TIME + rb")15:timestamp_start;" + TIME
 _BODY = rb"8:trailers;0:~7:content;(?:(0:~)|(\d{1,12}):)"
 
 # A record is matched in runs. Between them lies what only a length can step over: bodies, header lists, connections.
@@ -40,7 +38,7 @@ _REQUEST = re.compile(
 _MIDDLE = re.compile(
     _VERSION
     + rb"6:backup;0:~17:timestamp_created;"
-    + _TIME
+    + TIME
     + rb"7:comment;0:;8:metadata;0:\}6:marked;0:;9:is_replay;0:~"
     rb"11:intercepted;5:false!11:server_conn;(\d{1,12}):"
 ).match

@@ -116,6 +116,11 @@ def _expected_code(block: Block) -> int:
     return int(next((mark.removeprefix("exit=") for mark in block.marks if mark.startswith("exit=")), "0"))
 
 
+def _as_packed(text: str) -> str:
+    """How small a changed page gets depends on the library that packs it."""
+    return re.sub(r"(?<=faketml )\d+b|(?<=content-length: )2\d\d", "N", text)
+
+
 SHELL = [block for block in BLOCKS if block.language == "sh"]
 SHOWN = [(before, after) for before, after in itertools.pairwise(BLOCKS) if after.language == "text"]
 
@@ -129,7 +134,7 @@ def test_commands_work(block: Block, outcomes: dict[int, Ran]) -> None:
 @pytest.mark.parametrize(("shell", "shown"), SHOWN, ids=[f"line {after.line}" for _, after in SHOWN])
 def test_output_is_as_shown(shell: Block, shown: Block, outcomes: dict[int, Ran]) -> None:
     assert shell.language == "sh"
-    assert outcomes[shell.line].output.rstrip() == shown.text.rstrip()
+    assert _as_packed(outcomes[shell.line].output.rstrip()) == _as_packed(shown.text.rstrip())
 
 
 def test_only_known_commands_are_left_out() -> None:

@@ -71,3 +71,26 @@ def test_a_script_without_handlers_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text("")
     run_flowdump("-q", "-r", source, "-s", tmp_path / "script.py", "-w", tmp_path / "out", check=True)
     assert (tmp_path / "out").read_bytes() == source.read_bytes()
+
+
+def test_a_flow_that_a_script_broke_does_not_end_the_run(tmp_path: Path) -> None:
+    (tmp_path / "breaks.py").write_text(
+        "def request(flow):\n    if 'css' in flow.request.path:\n        flow.request = None\n"
+    )
+    write_flows(tmp_path / "in.mitm", [http_flow(f"https://example.com/{name}") for name in ("a", "css", "b")])
+    done = run_flowdump(
+        "-r",
+        tmp_path / "in.mitm",
+        "-s",
+        tmp_path / "breaks.py",
+        "-w",
+        tmp_path / "out.mitm",
+        "--dumper-filter",
+        "~u .",
+        "--save-stream-filter",
+        "~u .",
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "left out: AttributeError" in done.stderr
+    assert [flow.request.path for flow in read_flows(tmp_path / "out.mitm")] == ["/a", "/b"]

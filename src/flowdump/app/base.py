@@ -282,6 +282,9 @@ class Run(ABC):
                 raise
             except OSError as error:
                 raise UserError(f"cannot write {sink.path!r}: {error.strerror or error}") from None
+            except Exception as error:  # a script may have put anything into the flow; the next ones are fine
+                self.failed = True
+                self.log.error(f"flowdump: {sink.path}: flow {flow.id} left out: {type(error).__name__}: {error}")
 
 
 def describe(error: BaseException) -> str:

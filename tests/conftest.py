@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of recorded flow files and HARs that lies beside the checkout; the test is skipped where it is absent."""
+    """The folder of recorded flow files and HARs that lies beside the checkout; the test is skipped without it."""
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the recorded samples (../shared/data) are not beside this checkout")

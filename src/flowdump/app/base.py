@@ -84,6 +84,12 @@ class Run(ABC):
             except (UserError, FlowFileError, OSError) as error:
                 self.failed = True
                 self._tell(error)
+            except SystemExit as ended:
+                if not self._signal:
+                    self.log.warn(
+                        f"a script ended the run with sys.exit({ended.code!r}): the flows behind are left out"
+                    )
+                raise
             finally:
                 await self._end()
         return self._exit_code()

@@ -85,7 +85,7 @@ class Run(ABC):
                 self.failed = True
                 self._tell(error)
             except SystemExit as ended:
-                if not self._signal:
+                if self.sinks and not self._signal:
                     self.log.warn(
                         f"a script ended the run with sys.exit({ended.code!r}): the flows behind are left out"
                     )

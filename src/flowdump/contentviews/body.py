@@ -23,7 +23,7 @@ SAMPLE = 2048
 _CONTROL_FREE = bytes(code for code in range(256) if (code >= 0x20 and code != 0x7F) or code in b"\t\n\f\r\x1b")
 _ASCII = bytes(range(128))
 # A string, since compiling it would be most of the time that importing this module takes.
-_PARAMETER = r'(?s);\s*([\w!#$&+.^*-]++)\s*=\s*(?:"((?:[^"\\]++|\\.)*+)"|([^;"]*+))'
+_PARAMETER = r'(?s);\s*([\w!#$&+.^*-]++)\s*=\s*(?:"((?>[^"\\]++|\\.)*+)"|([^;"]*+))'
 # Beyond this no sane header value goes; it bounds the time of the pattern above.
 _LONGEST_HEADER = 4096
 

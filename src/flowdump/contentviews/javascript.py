@@ -30,11 +30,14 @@ _MINIFIED = 200
 _SAMPLE = 65_536
 _WIDTH = 100
 
+# What is repeated possessively and is more than a class is an atomic group, (?>...)*+ and not (?:...)*+, in all of the
+# package: Python before 3.11.5 goes on from the middle of a last round that fails half-way (gh-106052), unless the round
+# gives its start back, as an atomic group does. (?>(?:...)*) would do too, but remembers every round: 100 bytes each.
 _TOKEN = re.compile(
     r"""
     (?P<newline> [ \t\r\f\v]*+\n\s*+ ) | (?P<space> [^\S\n]++ )
-    | (?P<comment> //[^\n]*+ | /\*(?:[^*]++|\*(?!/))*+(?:\*/)?+ )
-    | (?P<value> "(?:[^"\\\n]++|\\.)*+"?+ | '(?:[^'\\\n]++|\\.)*+'?+ )
+    | (?P<comment> //[^\n]*+ | /\*(?>[^*]++|\*(?!/))*+(?:\*/)? )
+    | (?P<value> "(?>[^"\\\n]++|\\.)*+"?+ | '(?>[^'\\\n]++|\\.)*+'?+ )
     | (?P<word> [\w$\#@\\]++ )
     | (?P<slash> / ) | (?P<template> ` )
     | (?P<open> [{(\[] ) | (?P<close> [})\]] )
@@ -42,10 +45,10 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_REGEX = re.compile(r"/(?:[^/\\\[\n]++|\\[^\n]|\[(?:[^\]\\\n]++|\\[^\n])*+\])++/\w*+")
-_REGEX_WITHOUT_CLASSES = re.compile(r"/(?:[^/\\\[\n]++|\\[^\n])++/\w*+")
-_TEMPLATE = re.compile(r"(?:[^`\\$]++|\\.|\$(?!\{))*+(`|\$\{)?+", re.DOTALL)
-_SHORT_BLOCK = re.compile(r"""\{(?:[^{}"'`/\n]++|"[^"\\\n]*+"|'[^'\\\n]*+')*+\}""")
+_REGEX = re.compile(r"/(?>[^/\\\[\n]++|\\[^\n]|\[(?>[^\]\\\n]++|\\[^\n])*+\])++/\w*+")
+_REGEX_WITHOUT_CLASSES = re.compile(r"/(?>[^/\\\[\n]++|\\[^\n])++/\w*+")
+_TEMPLATE = re.compile(r"(?>[^`\\$]++|\\.|\$(?!\{))*+(`|\$\{)?", re.DOTALL)
+_SHORT_BLOCK = re.compile(r"""\{(?>[^{}"'`/\n]++|"[^"\\\n]*+"|'[^'\\\n]*+')*+\}""")
 _SHORT = 60
 
 _BEFORE_REGEX = words("return typeof case in of delete void instanceof new throw else do yield await")

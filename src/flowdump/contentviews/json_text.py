@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 _GUARD = re.compile(r"""\s*+(?:\)\]\}['"]?,?|for\s?\(;;\);|while\s?\(1\);)[ \t\r]*\n?""")
 _GAP = re.compile(r"[ \t\r\n\x1e]*+")
-_TOKEN = re.compile(r'[ \t\r\n\x1e]*+("(?:[^"\\]++|\\.)*+"|[{}\[\]:,]|[^\s{}\[\]:,"]++)', re.DOTALL)
+_TOKEN = re.compile(r'[ \t\r\n\x1e]*+("(?>[^"\\]++|\\.)*+"|[{}\[\]:,]|[^\s{}\[\]:,"]++)', re.DOTALL)
 # An array of simple values that fits on a line stays on one. Looked for within _FLAT_WIDTH characters only.
-_FLAT = re.compile(r'\[\s*+(?:(?:"[^"\\\x00-\x1f]*+"|[-+.\w]++)\s*+(?:,\s*+|(?=\])))*+\]')
+_FLAT = re.compile(r'\[\s*+(?>(?:"[^"\\\x00-\x1f]*+"|[-+.\w]++)\s*+(?:,\s*+|(?=\])))*+\]')
 _FLAT_ITEM = re.compile(r'"[^"]*+"|[-+.\w]++')
 _EMPTY_OBJECT = re.compile(r"\{\s*+\}")
 _FLAT_WIDTH = 100

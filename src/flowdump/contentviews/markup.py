@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 OPEN, CLOSE, EMPTY, TEXT, VERBATIM = range(5)
 
-_TAG = re.compile(r"""</?([A-Za-z_:][^\s/>]*+)(?:[^>=]++|=\s*+(?:"[^"]*+"|'[^']*+')?+)*+>""")
+_TAG = re.compile(r"""</?([A-Za-z_:][^\s/>]*+)(?>[^>=]++|=\s*+(?>"[^"]*+"|'[^']*+')?+)*+>""")
 _HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body|div|p|script|table|span|h1|ul|br)[\s/>]", re.IGNORECASE)
 _HTML_ROOT = re.compile(rb"<(?:!doctype\s+)?html[\s>]", re.IGNORECASE)
 _OPENERS = (("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", ">"), ("<!", ">"), ("</", ">"))

@@ -17,10 +17,11 @@ _JUNK = re.compile(r'[^"\[\]{]*+')
 
 # \x01 is excluded from the class, and then let in again, because a class of three stretches becomes a bitmap in re,
 # which is nearly twice as fast as comparing with the two characters that matter.
-_STRING_REST = r'[^"\\\x01]*+(?:(?:\\.|\x01)[^"\\\x01]*+)*+'
+# Groups that are repeated are atomic because of gh-106052, see contentviews/javascript.py.
+_STRING_REST = r'[^"\\\x01]*+(?>(?:\\.|\x01)[^"\\\x01]*+)*+'
 _OUTSIDE = r'[^"\[\]{}]*+'
-_FLAT = rf'{_OUTSIDE}(?:"{_STRING_REST}"{_OUTSIDE})*+'
-_PLAIN = re.compile(rf'{_OUTSIDE}(?:(?:"{_STRING_REST}"|[\[{{]{_FLAT}[\]}}]){_OUTSIDE})*+', re.DOTALL)
+_FLAT = rf'{_OUTSIDE}(?>"{_STRING_REST}"{_OUTSIDE})*+'
+_PLAIN = re.compile(rf'{_OUTSIDE}(?>(?:"{_STRING_REST}"|[\[{{]{_FLAT}[\]}}]){_OUTSIDE})*+', re.DOTALL)
 _IN_STRING = re.compile(_STRING_REST, re.DOTALL)
 #: Of a number or literal only so many characters are kept; longer ones are no numbers.
 _KEPT = 1 << 20

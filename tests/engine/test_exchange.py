@@ -58,7 +58,7 @@ def test_a_response_set_in_request_is_sent_without_the_origin() -> None:
     async def scenario() -> None:
         async with running(Answer()) as proxy:
             reply = await proxy.send(get(1))
-            assert reply.startswith(b"HTTP/1.1 418 I'm a Teapot\r\nx: y\r\n")
+            assert reply.startswith(b"HTTP/1.1 418 I'm a teapot\r\nx: y\r\n")
             assert reply.endswith(b"\r\n\r\nteapot")
 
     run(scenario())

@@ -201,3 +201,8 @@ def test_unknown_reasons_and_errors_keep_their_words() -> None:
     )
     assert describe_failure(ValueError("what {peer}"), "client") == "TLS with the client failed: what {peer}"
     assert describe_failure(ValueError(), "client") == "TLS with the client failed: ValueError"
+
+
+def test_an_error_that_openssl_gave_no_reason_for_is_told_all_the_same() -> None:
+    """The ssl module makes such errors when a connection is reset in the middle of a handshake."""
+    assert "failed" in describe_failure(ssl.SSLError("unknown"), "client")

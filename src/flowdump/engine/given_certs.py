@@ -99,7 +99,7 @@ def _check(leaf: Leaf) -> None:
     try:
         load_leaf(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), leaf)
     except ssl.SSLError as error:
-        raise ValueError(f"the TLS library refuses it ({error.reason or error})") from None
+        raise ValueError(f"the TLS library refuses it ({getattr(error, 'reason', None) or error})") from None
 
 
 def _own_names(leaf: Leaf) -> Iterator[str]:

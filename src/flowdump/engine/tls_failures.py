@@ -131,7 +131,8 @@ def _reason(error: BaseException) -> str:
     if not isinstance(error, ssl.SSLError):
         return ""
     found = _in_text(str(error))
-    return error.reason or (found[1].upper().replace(" ", "_") if found else "")
+    reason: str = getattr(error, "reason", None) or ""  # it is there only when OpenSSL gave one
+    return reason or (found[1].upper().replace(" ", "_") if found else "")
 
 
 def _sentence(reason: str, peer: Peer) -> str:

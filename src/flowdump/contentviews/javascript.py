@@ -31,7 +31,7 @@ _SAMPLE = 65_536
 _WIDTH = 100
 
 # What is repeated possessively and is more than a class is an atomic group, (?>...)*+ and not (?:...)*+, in all of the
-# package: Python before 3.11.5 goes on from the middle of a last round that fails half-way (gh-106052), unless the round
+# package: Python before 3.11.5 goes on from the middle of a last round that fails half-way (gh-106052) unless the round
 # gives its start back, as an atomic group does. (?>(?:...)*) would do too, but remembers every round: 100 bytes each.
 _TOKEN = re.compile(
     r"""

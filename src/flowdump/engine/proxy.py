@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flowdump.connection import hostport
 from flowdump.engine.modes import Mode, parse
 from flowdump.engine.session import Session
-from flowdump.engine.stream import Stream
+from flowdump.engine.stream import Stream, Streams
 from flowdump.exceptions import UserError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Proxy:
         self.stopping = False
         self.addresses: list[tuple[str, int]] = []
         #: Every open connection, to clients and to origins.
-        self.streams: set[Stream] = set()
+        self.streams = Streams()
         self._servers: list[asyncio.Server] = []
         self._sessions: dict[asyncio.Task[None], Session] = {}
         self._ticker: asyncio.Task[None] | None = None

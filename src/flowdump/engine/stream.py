@@ -1,7 +1,9 @@
 """One connection as a buffer to look into: ``Stream``.
 
-A ``Stream`` is an :class:`asyncio.Protocol` that owns socket, buffer, TLS and flow control. Bytes that arrive are
-appended to ``buffer``, decrypted if TLS is on. Looking into the buffer and taking from it is synchronous; only
+A ``Stream`` is an :class:`asyncio.BufferedProtocol` that owns socket, buffer, TLS and flow control. Bytes that arrive
+are appended to ``buffer``, decrypted if TLS is on. All streams of a proxy receive into one piece of memory: asyncio
+fills it and hands it over before it does anything else, and an object of its own for each read would cost more than
+reading (asyncio asks for 256 KiB whatever comes). Looking into the buffer and taking from it is synchronous; only
 ``more()`` waits, for growth or the end. TLS is a codec inside the stream: switching it on in the middle (CONNECT) moves
 what is buffered into the codec, and the same buffer yields plaintext from then on. TLS in TLS is two codecs, one inside
 the other.
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 HIGH: Final = 256 * 1024
 LOW: Final = 64 * 1024
 
+#: Bytes that one read of a socket may give.
+RECEIVED: Final = 64 * 1024
+
 #: A peer that has ended its direction may have closed the connection altogether: only sending shows. If nothing was
 #: sent for this many seconds, it counts as gone.
 HALF_CLOSED: Final = 3.0
@@ -48,16 +53,25 @@ _RESET: Final = struct.pack("ii", 1, 0)
 WRITE_HIGH: Final = 256 * 1024
 
 
-class Stream(asyncio.Protocol):
+class Streams(set["Stream"]):
+    """Every open stream of a proxy, and the memory that they receive into."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scratch = memoryview(bytearray(RECEIVED))
+
+
+class Stream(asyncio.BufferedProtocol):
     """A TCP connection to ``peer`` ("client" or "server").
 
     While it is open it is in ``registry``. ``on_connect`` is called with the stream once it is open; ``on_gone``, which
     may be set later, when the peer is certainly gone.
     """
 
-    def __init__(self, peer: Peer, registry: set[Stream], on_connect: Callable[[Stream], None] | None = None) -> None:
+    def __init__(self, peer: Peer, registry: Streams, on_connect: Callable[[Stream], None] | None = None) -> None:
         self.peer: Peer = peer
         self._registry = registry
+        self._scratch = registry.scratch
         self.on_gone: Callable[[], None] | None = None
         self.buffer = bytearray()
         self.at_eof = False
@@ -89,12 +103,15 @@ class Stream(asyncio.Protocol):
         if self._on_connect is not None:
             self._on_connect(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._scratch
+
+    def buffer_updated(self, nbytes: int) -> None:
         self.last_active = self._loop.time()
         if self._codecs:
-            self._decrypt(data)
+            self._decrypt(self._scratch[:nbytes])
         else:
-            self.buffer += data
+            self.buffer += self._scratch[:nbytes]
         if len(self.buffer) > HIGH and not self._held:
             self._held = True
             self._transport.pause_reading()
@@ -181,8 +198,14 @@ class Stream(asyncio.Protocol):
 
     def take(self, n: int) -> bytes:
         """The first ``n`` bytes of the buffer (fewer when it has fewer), which leave it."""
-        data = bytes(self.buffer[:n]) if n < len(self.buffer) else bytes(self.buffer)
-        del self.buffer[:n]
+        buffer = self.buffer
+        if n < len(buffer):
+            with memoryview(buffer) as view:
+                data = bytes(view[:n])
+            del buffer[:n]
+        else:
+            data = bytes(buffer)
+            buffer.clear()
         self.consumed()
         return data
 
@@ -254,7 +277,7 @@ class Stream(asyncio.Protocol):
             self._reader = None
         return not self.at_eof or not self._ended()
 
-    def _decrypt(self, data: bytes) -> None:
+    def _decrypt(self, data: bytes | memoryview) -> None:
         """Pass bytes through the codecs, outermost first; what the last one yields is appended to the buffer."""
         try:
             for codec in self._codecs:

@@ -85,5 +85,8 @@ def start() -> Extractor:
     parser.add_argument("--type", type=pattern, default="", help="only bodies whose content type matches this regex")
     parser.add_argument("--requests", action="store_true", help="the bodies of requests instead of responses")
     args = parser.parse_args()
-    args.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        args.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"cannot make the folder '{args.folder}': {error.strerror}")
     return Extractor(args.folder, args.type, args.requests)

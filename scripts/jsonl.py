@@ -174,4 +174,8 @@ def address(address: connection.Address | None) -> list[str | int] | None:
 def start() -> JsonLines:
     parser = argparse.ArgumentParser(description="Write every flow as one line of JSON.")
     parser.add_argument("path", nargs="?", help="the file to write; stdout if it is left out")
-    return JsonLines(parser.parse_args().path)
+    path = parser.parse_args().path
+    try:
+        return JsonLines(path)
+    except OSError as error:
+        parser.error(f"cannot write {path!r}: {error.strerror}")

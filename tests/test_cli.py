@@ -291,6 +291,16 @@ def test_options_are_yaml_and_a_configuration(home: Path) -> None:
     assert second.stdout == first.stdout
 
 
+def test_options_of_scripts_are_listed_too(home: Path) -> None:
+    declares = "def load(loader):\n    print('loading')\n    loader.add_option('teapot', str, 'green', 'Which pot.')\n"
+    Path("pots.py").write_text(declares)
+    done = run_flowdump("--options", "-s", "pots.py", "--set", "teapot=brown", check=True)
+    assert done.stderr == "loading\n"
+    assert yaml.safe_load(done.stdout)["teapot"] == "brown"
+    assert "# Which pot.\n# Type: str.\nteapot:" in done.stdout
+    fails("--options", "-s", "missing.py", says="cannot read script 'missing.py'")
+
+
 def test_help_has_sections_and_examples(home: Path) -> None:
     for flag in ("--help", "-h"):
         said = run_flowdump(flag, check=True).stdout

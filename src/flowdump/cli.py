@@ -126,6 +126,10 @@ def _invoke(**given: Any) -> None:
     try:
         _configure(options, given)
         if given["show_options"]:
+            if options.scripts:
+                from flowdump import app
+
+                app.declare(options, log)
             click.echo(listing(options), nl=False)
             return
         log.set_verbosity(options.termlog_verbosity)

@@ -13,6 +13,9 @@
     ├── AddonManagerError       an addon cannot be added (its name is taken)
     └── AddonHalt               raised by a handler: nobody behind it sees this event
 
+    SystemExit
+    └── EndedNow                a second signal: nothing is waited for any more
+
 Names that scripts know from mitmproxy (``OptionsError``, ``CommandError``, ``ControlException``, ``AddonHalt``,
 ``FlowReadException``) are kept.
 """
@@ -69,6 +72,10 @@ class CommandError(FlowdumpError):
 
 class AddonManagerError(FlowdumpError):
     """An addon of the same name is there already, or none of that name is."""
+
+
+class EndedNow(SystemExit):
+    """A second signal came. No handler of a script may take it for its own ``sys.exit()``."""
 
 
 class AddonHalt(FlowdumpError):

@@ -33,6 +33,7 @@ from flowdump.escaping import escape_controls
 from flowdump.flow import Error, Flow
 from flowdump.formats import open_flows
 from flowdump.headers import Headers
+from flowdump.http import Response
 from flowdump.options import Options
 
 HTML = {"content-type": "text/html; charset=utf-8"}
@@ -363,6 +364,20 @@ def test_what_a_script_broke_is_still_one_line() -> None:
         "--:--:-- - HTTP an-id (cannot be shown: AttributeError: 'dict' object has no attribute 'fields')\n"
         + shown(page())
     )
+
+
+def test_a_response_that_a_script_makes_now_took_no_time_that_means_anything() -> None:
+    flow = page()
+    flow.response = None
+    out = io.StringIO()
+    options = Options()
+    options.update(flow_detail=4)
+    dumper = Dumper(options, out)
+    flow.response = Response.make(200, b"made", HTML)
+    dumper.add(flow)
+    line, *details = out.getvalue().splitlines()
+    assert line.endswith(" 200 text/html 4b -")
+    assert any(re.fullmatch(r"\* begun \S+ \S+, request \d+ms", detail) for detail in details)
 
 
 def test_a_progress_bar_gets_out_of_the_way_of_what_is_printed() -> None:

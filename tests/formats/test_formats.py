@@ -105,6 +105,28 @@ def test_neither_of_both(tmp_path: Path, content: bytes) -> None:
     assert repr(content[:5])[1:-1] in str(caught.value)
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"hello" * 30, "neither a flow file nor a HAR: it is packed, and what is in it begins with b'hellohello"),
+        (b"<html>", "neither a flow file nor a HAR: it is packed, and what is in it begins with b'<html>'"),
+        (native(), "it is a packed flow file: unpack it first"),
+    ],
+)
+def test_packed_files_that_are_no_har(
+    tmp_path: Path, pack: Callable[[bytes], bytes], content: bytes, says: str
+) -> None:
+    path = tmp_path / "packed"
+    path.write_bytes(pack(content))
+    opened = open_input(str(path))
+    with pytest.raises(FlowFileError) as caught:
+        list(opened.flows(lambda problem: None))
+    opened.close()
+    assert str(caught.value).startswith(says)
+    assert caught.value.path == str(path)
+
+
 ALMOST = [b"{", b'{"flows": []}', b"{}", b" \n ", b"\x1f\x8bnot gzip", b"\x78\x9cnot zlib", b"\xff\xfe{"]
 
 

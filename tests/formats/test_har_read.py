@@ -248,7 +248,8 @@ def test_what_is_missing_has_a_default() -> None:
     ("changes", "reason"),
     [
         ({"request": ...}, "entry 1: it has no request"),
-        ({"request": []}, "entry 1: it has no request"),
+        ({"request": []}, "entry 1: its request is not an object"),
+        ({"request": 1}, "entry 1: its request is not an object"),
         ({"request__url": ...}, "entry 1: its request has no URL"),
         ({"request__url": None}, "entry 1: its request has no URL"),
         ({"request__url": "/relative"}, "entry 1: no scheme and host in URL '/relative'"),

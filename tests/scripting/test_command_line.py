@@ -90,7 +90,14 @@ def test_a_flow_that_a_script_broke_does_not_end_the_run(tmp_path: Path) -> None
         "--save-stream-filter",
         "~u .",
     )
-    assert done.returncode == 1
+    assert done.returncode == 4
     assert "Traceback" not in done.stderr
     assert "left out: AttributeError" in done.stderr
     assert [flow.request.path for flow in read_flows(tmp_path / "out.mitm")] == ["/a", "/b"]
+
+
+def test_a_flow_that_cannot_be_shown_is_an_error_of_the_script(folder: Path) -> None:
+    (folder / "breaks.py").write_text("def response(flow):\n    flow.request = None\n")
+    done = run_flowdump("-r", "saved", "-s", "breaks.py", cwd=folder)
+    assert done.returncode == 4
+    assert done.stderr.count("cannot be shown: AttributeError: ") == len(done.stdout.splitlines()) == 2

@@ -233,14 +233,18 @@ def test_halt_ends_the_chain_of_one_event(bench: Bench) -> None:
     assert (done.code, done.log, done.flow.comment) == (0, "", "requestheaders responseheaders ")
 
 
-def test_sys_exit_in_a_handler_ends_the_run_with_files_closed(bench: Bench) -> None:
+@pytest.mark.parametrize("how", ["def", "async def", "@concurrent\ndef"])
+def test_sys_exit_in_a_handler_is_an_error_of_the_handler(bench: Bench, how: str) -> None:
     done = bench(
-        "import sys\n\ndef request(flow):\n    if 'b' in flow.request.path:\n        sys.exit(7)\n",
+        "import sys\nfrom mitmproxy.script import concurrent\n\n"
+        f"{how} request(flow):\n    if 'b' in flow.request.path:\n        sys.exit(7)\n",
         [plain("https://example.com/a"), plain("https://example.com/b"), plain("https://example.com/c")],
     )
-    assert done.code == 7
+    assert done.code == 4
     assert done.flows is not None
-    assert [flow.request.path for flow in done.flows] == ["/a"]
+    assert [flow.request.path for flow in done.flows] == ["/a", "/b", "/c"]
+    assert done.log.count("error in request of script ") == 1
+    assert done.log.rstrip().endswith("sys.exit(7)\nSystemExit: 7")
 
 
 # -- blocking --------------------------------------------------------------------------------------------------------

@@ -119,3 +119,11 @@ def test_wrong_arguments_end_the_start(tmp_path: Path, arguments: tuple[str, ...
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_told_with_the_usage(tmp_path: Path) -> None:
+    saved = write_flows(tmp_path / "saved", [http_flow()])
+    done = run_flowdump("-r", saved, "-s", script("extract.py", "saved"), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "usage: extract.py [-h]" in done.stderr
+    assert "extract.py: error: cannot make the folder 'saved': File exists\n" in done.stderr

@@ -184,3 +184,11 @@ def test_reader_that_has_seen_enough(tmp_path: Path) -> None:
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+def test_a_file_that_cannot_be_made_is_told_with_the_usage(tmp_path: Path) -> None:
+    saved = write_flows(tmp_path / "saved", [http_flow()])
+    done = run_flowdump("-r", saved, "-s", script("jsonl.py", "missing/lines"), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "usage: jsonl.py [-h]" in done.stderr
+    assert "jsonl.py: error: cannot write 'missing/lines': No such file or directory\n" in done.stderr

@@ -47,10 +47,20 @@ class Dumper:
 
     path = "stdout"
 
-    def __init__(self, options: Options, out: TextIO, colour: bool = False) -> None:
+    def __init__(
+        self,
+        options: Options,
+        out: TextIO,
+        colour: bool = False,
+        tell: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self._options = options
         self._out = out
         self._colour = colour
+        #: Called with the reason when a flow cannot be shown.
+        self._tell = tell
+        #: Responses to saved requests that are younger than this were made by a script, not by a server.
+        self._begun = time.time()
         #: Called before something is printed, to take a progress bar off the screen.
         self.before_print: Callable[[], None] | None = None
 
@@ -68,6 +78,7 @@ class Dumper:
         except Exception as error:  # a script may have put anything into the flow; the next ones are fine
             reason = f"cannot be shown: {type(error).__name__}: {error}"
             text = escape_controls(f"--:--:-- - {flow.type.upper()} {flow.id} ({reason})")
+            self._tell(f"flow {flow.id} {reason}")
         if self.before_print is not None:
             self.before_print()
         self._out.write(text + "\n")
@@ -99,7 +110,7 @@ class Dumper:
         if flow.websocket is None:
             kind = content_type(facts.headers)
             length = "not recorded" if content is None else size(len(content))
-            ended = facts.timestamp_end
+            ended = None if _is_made_here(flow, self._begun) else facts.timestamp_end
         else:
             kind, length = "websocket", _amount(flow.websocket.messages)
             ended = _websocket_end(flow.websocket)
@@ -151,7 +162,7 @@ class Dumper:
         if detail < HEADERS:
             return
         if detail >= EVERYTHING:
-            yield from (self._marked("*", fact, _DIM) for fact in _about(flow))
+            yield from (self._marked("*", fact, _DIM) for fact in _about(flow, self._begun))
         if flow.type == "http":
             yield from self._http_details(flow, detail)
         elif flow.type == "dns":
@@ -369,7 +380,7 @@ def _closed(websocket: Any) -> str:
     return f"closed{by}: {websocket.close_code} {websocket.close_reason or ''}".rstrip()
 
 
-def _about(flow: Any) -> Iterator[str]:
+def _about(flow: Any, begun: float) -> Iterator[str]:
     """Notes, connections and certificates."""
     notes = [f"id {flow.id}"]
     notes += [f"marked {flow.marked}"] if flow.marked else []
@@ -377,7 +388,7 @@ def _about(flow: Any) -> Iterator[str]:
     notes += [f"replayed {flow.is_replay}"] if flow.is_replay else []
     yield ", ".join(notes)
     if flow.type == "http":
-        yield _times(flow)
+        yield _times(flow, begun)
     for name, connection in (("client", flow.client_conn), ("server", flow.server_conn)):
         yield f"{name} {', '.join(_connection_facts(name, connection))}"
         yield from map(_certificate_facts, connection.certificate_list)
@@ -385,12 +396,19 @@ def _about(flow: Any) -> Iterator[str]:
         yield f"metadata {flow.metadata!r}"
 
 
-def _times(flow: HTTPFlow) -> str:
+def _is_made_here(flow: HTTPFlow, begun: float) -> bool:
+    """Whether a script made the response, in this run, to a request that is older: how long that took means nothing."""
+    assert flow.response is not None
+    ended = flow.response.data.timestamp_end
+    return ended is not None and flow.request.data.timestamp_start < begun <= ended
+
+
+def _times(flow: HTTPFlow, run: float) -> str:
     """When the exchange began, and how long its parts took."""
     request, response = flow.request, flow.response
     started, sent = request.timestamp_start, request.timestamp_end
     begun = f"begun {_day(started)} {at(started)}, request {duration(started, sent)}"
-    if response is None:
+    if response is None or _is_made_here(flow, run):
         return begun
     answered = response.timestamp_start
     waited = duration(sent, answered) if sent is not None else "-"

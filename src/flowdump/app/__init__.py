@@ -35,6 +35,18 @@ def run(options: Options, log: EventLog) -> int:
     return asyncio.run(work)
 
 
+def declare(options: Options, log: EventLog) -> None:
+    """Add the options that the scripts declare. Raises UserError."""
+    import asyncio
+
+    async def load() -> None:
+        from flowdump.app.offline import OfflineRun
+
+        await OfflineRun(options, log).declare()
+
+    asyncio.run(load())
+
+
 def _run_live(options: Options, log: EventLog) -> int:
     import asyncio
 

@@ -13,7 +13,7 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any, TextIO
 
 from flowdump import ctx
@@ -22,7 +22,7 @@ from flowdump.addons.anticomp import AntiComp
 from flowdump.addons.dumper import Dumper
 from flowdump.addons.stickyauth import StickyAuth
 from flowdump.addons.stickycookie import StickyCookie
-from flowdump.exceptions import FlowFileError, OptionsError, UserError
+from flowdump.exceptions import EndedNow, FlowFileError, OptionsError, UserError
 from flowdump.flow import Flow
 from flowdump.hooks import fire
 from flowdump.log import EventLog, LogEntry, coloured
@@ -94,6 +94,17 @@ class Run(ABC):
                 await self._end()
         return self._exit_code()
 
+    async def declare(self) -> None:
+        """Load the scripts, and no more, for the options that they declare; what they print goes to stderr.
+
+        Raises UserError.
+        """
+        ctx.master, ctx.options, ctx.log = self.master, self.options, self.log
+        with redirect_stdout(sys.stderr), self._scripting():
+            await self._load_scripts()
+            self.options.check_leftovers()
+            await fire(self.master.addons.table.done)
+
     async def _give_turn(self) -> None:
         """Let the tasks that scripts have started go on."""
         if self.options.scripts:
@@ -127,7 +138,7 @@ class Run(ABC):
 
     def _on_signal(self, number: int, frame: Any) -> None:
         if self._signal:
-            raise SystemExit(128 + self._signal)
+            raise EndedNow(128 + self._signal)
         self._signal = number
         self.master.should_exit = True
         if self.waiting:
@@ -191,7 +202,7 @@ class Run(ABC):
                 sink.open()
             except OSError as error:
                 raise UserError(f"cannot write {sink.path!r}: {error.strerror or error}") from None
-        self.sinks = [Dumper(self.options, display, coloured(display)), *outputs]
+        self.sinks = [Dumper(self.options, display, coloured(display), self._on_broken), *outputs]
 
     def _check_view(self) -> None:
         if self.options.has_changed("dumper_default_contentview"):
@@ -289,8 +300,15 @@ class Run(ABC):
             except OSError as error:
                 raise UserError(f"cannot write {sink.path!r}: {error.strerror or error}") from None
             except Exception as error:  # a script may have put anything into the flow; the next ones are fine
-                self.failed = True
-                self.log.error(f"flowdump: {sink.path}: flow {flow.id} left out: {type(error).__name__}: {error}")
+                self._on_broken(f"{sink.path}: flow {flow.id} left out: {type(error).__name__}: {error}")
+
+    def _on_broken(self, text: str) -> None:
+        """A flow could not be shown or stored. Those that are read are sound, so a script has broken it."""
+        if self.options.scripts:
+            self.handler_errors += 1
+        else:
+            self.failed = True
+        self.log.error(f"flowdump: {text}")
 
 
 def describe(error: BaseException) -> str:

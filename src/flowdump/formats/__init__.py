@@ -64,9 +64,27 @@ class Input:
         chunks = self._chunks()
         if self._beginning.startswith((*_ZLIB, _GZIP)):
             # A compressed bomb may be one entry: it is given less room.
-            chunks = har_read.inflate_chunks(chunks, report)
+            chunks = self._unpacked(har_read.inflate_chunks(chunks, report))
             return har_read.read_har(chunks, report, notice, max_entry=har_read.MAX_PACKED_ENTRY)
         return har_read.read_har(chunks, report, notice)
+
+    def _unpacked(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """What is in a packed file, if that looks like a HAR. Raises FlowFileError."""
+        beginning = b""
+        for chunk in chunks:
+            beginning += chunk
+            if len(beginning) >= SNIFF:
+                break
+        if beginning and not _looks_har(beginning):
+            if flowfile.looks_native(beginning[:SNIFF]):
+                raise FlowFileError("it is a packed flow file: unpack it first", path=self.path, offset=0)
+            raise FlowFileError(
+                f"neither a flow file nor a HAR: it is packed, and what is in it begins with {beginning[:20]!r}",
+                path=self.path,
+                offset=0,
+            )
+        yield beginning
+        yield from chunks
 
     def _chunks(self) -> Iterator[bytes]:
         yield self._beginning
@@ -115,11 +133,15 @@ def _stdin() -> BinaryIO:
 def _kind(beginning: bytes, path: str) -> str:
     if not beginning:
         return "empty"
-    if beginning.startswith((*_ZLIB, _GZIP, *_BOMS)) or beginning.lstrip()[:1] in (b"{", b""):
+    if beginning.startswith((*_ZLIB, _GZIP)) or _looks_har(beginning):
         return "har"
     if flowfile.looks_native(beginning):
         return "native"
     raise FlowFileError(f"neither a flow file nor a HAR: it begins with {beginning[:20]!r}", path=path, offset=0)
+
+
+def _looks_har(beginning: bytes) -> bool:
+    return beginning.startswith(_BOMS) or beginning.lstrip()[:1] in (b"{", b"")
 
 
 def open_flows(path: str, report: Callable[[Problem], None] | None = None) -> Iterator[Flow]:

@@ -151,7 +151,7 @@ def flow_from_entry(entry: Any, notice: Callable[[str], None]) -> HTTPFlow:
         raise BadEntry("it is not an object")
     recorded = entry.get("request")
     if type(recorded) is not dict:
-        raise BadEntry("it has no request")
+        raise BadEntry("it has no request" if recorded is None else "its request is not an object")
     response = as_dict(entry.get("response"))
     extra = as_dict(entry.get("_flowdump"))
     moments = Moments(entry, as_dict(extra.get("times")), notice)

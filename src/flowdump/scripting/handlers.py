@@ -1,7 +1,7 @@
 """The handlers of a script's addons, each wrapped once, when the script is loaded.
 
-Around every call ``sys.argv`` is the script's, and an exception is logged with the script's own frames instead of
-ending the run. A plain handler that blocks is named, once.
+Around every call ``sys.argv`` is the script's, and an exception, that of ``sys.exit()`` included, is logged with the
+script's own frames instead of ending the run. A plain handler that blocks is named, once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from flowdump import ctx
-from flowdump.exceptions import AddonHalt, ScriptError
+from flowdump.exceptions import AddonHalt, EndedNow, ScriptError
 from flowdump.hooks import EVENTS
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ def _wrap(script: Script, event: str, handler: Callable[..., Any]) -> Callable[.
             result = handler(*arguments)
         except AddonHalt:
             raise
-        except Exception as error:
-            _raise_if_unheard(error)
+        except (Exception, SystemExit) as error:
+            _raise_if_not_its_own(error)
             script.report(event, error, handler)
             return None
         finally:
@@ -119,8 +119,13 @@ def _wrap(script: Script, event: str, handler: Callable[..., Any]) -> Callable[.
     return call
 
 
-def _raise_if_unheard(error: Exception) -> None:
-    """A print() into a pipe that nobody reads is no mistake of the script: the run ends, as for the display."""
+def _raise_if_not_its_own(error: BaseException) -> None:
+    """A print() into a pipe that nobody reads is no mistake of the script: the run ends, as for the display.
+
+    So does a second signal.
+    """
+    if isinstance(error, EndedNow):
+        raise error
     if not isinstance(error, BrokenPipeError):
         return
     poll = select.poll()
@@ -165,8 +170,8 @@ async def _guarded(script: Script, event: str, waiting: Awaitable[None]) -> None
         await _with_arguments(script, waiting)
     except AddonHalt:
         raise
-    except Exception as error:
-        _raise_if_unheard(error)
+    except (Exception, SystemExit) as error:
+        _raise_if_not_its_own(error)
         script.report(event, error)
 
 

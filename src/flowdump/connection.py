@@ -25,8 +25,9 @@ TLS_VERSIONS = frozenset(
 
 def new_id() -> str:
     """A random UUID (version 4, RFC 9562) as text; spares the import of :mod:`uuid`."""
-    digits = f"{int.from_bytes(os.urandom(16), 'big') & ~(0xF000_C << 60) | 0x4000_8 << 60:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 class ConnectionState(Flag):
@@ -114,11 +115,12 @@ class Connection:
         unknown = facts.keys() - self.COMMON.keys() - self.EXTRA.keys() - {"state"}
         if unknown:
             raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
-        for key, default in (*self.COMMON.items(), *self.EXTRA.items()):
-            setattr(self, key, list(default) if default == () else default)
-        self.id = new_id()
-        for key, value in facts.items():
-            setattr(self, key, value)
+        own = self.__dict__
+        own.update(self.COMMON)
+        own.update(self.EXTRA)
+        own["certificate_list"], own["alpn_offers"], own["cipher_list"] = [], [], []
+        own["id"] = new_id()
+        own.update(facts)
 
     @property
     def connected(self) -> bool:

@@ -53,6 +53,13 @@ class Headers(MultiDict[Any, Any]):
         for key, text in headers.items():
             self[key.replace("_", "-")] = text
 
+    @classmethod
+    def of(cls, fields: tuple[tuple[bytes, bytes], ...]) -> Headers:
+        """Headers of fields that are known to be pairs of bytes, which is not checked."""
+        headers = cls.__new__(cls)
+        headers.fields = fields
+        return headers
+
     @staticmethod
     def _fold_key(key: Any) -> Any:
         return key.lower() if isinstance(key, bytes) else _folded(key)

@@ -1,7 +1,8 @@
 """THE life of a request.
 
-One client, one request, one response: events, buffering or streaming, the origin, limits, errors. It talks to
-the client through an ``Http1Server`` and to an origin through an ``Http1Client``; the code is the same in every mode.
+One client, one request, one response: events, buffering or streaming, the origin, limits, errors. It talks to the
+client through a ``ClientSide`` and to an origin through a ``ServerSide`` (``sides.py``); the code is the same in every
+mode and for every version of HTTP.
 
 ::
 
@@ -21,23 +22,29 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from flowdump.engine import outgoing, streaming
-from flowdump.engine.errors import ConnectionFailure, Killed, PeerClosed, ProtocolError
-from flowdump.engine.http1 import BodyReader, Fields, Framing, Http1Server, check_size
-from flowdump.engine.pages import error_page
+from flowdump.engine import streaming
+from flowdump.engine.errors import ConnectionFailure, Killed, Peer, PeerClosed, ProtocolError
+from flowdump.engine.framing import NONE
+from flowdump.engine.heads import ResponseHead
+from flowdump.engine.http1 import check_size
 from flowdump.flow import Error
 from flowdump.headers import Headers
 from flowdump.hooks import fire
 from flowdump.http import Response, ResponseData
 
 if TYPE_CHECKING:
-    from flowdump.engine.heads import RequestHead, ResponseHead
+    from flowdump.engine.framing import Fields, Framing
+    from flowdump.engine.heads import RequestHead
     from flowdump.engine.session import Session
+    from flowdump.engine.sides import Body, ClientSide, Sink
     from flowdump.engine.upstream import Upstream
-    from flowdump.http import HTTPFlow
+    from flowdump.hooks import Handler
+    from flowdump.http import HTTPFlow, Request
 
 #: Methods that may be sent again when a reused connection turns out to be dead (RFC 9110 section 9.2.2).
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+
+CONTINUE = ResponseHead(b"HTTP/1.1", 100, b"Continue", (), NONE, True, b"")
 
 #: Interim responses (1xx) to one request; more than a few are an origin that runs wild.
 MAX_INTERIM = 100
@@ -48,7 +55,7 @@ class Exchange:
 
     __slots__ = ("_body_limit", "_stream_limit", "_upload", "_upstream", "client", "flow", "head", "session")
 
-    def __init__(self, session: Session, client: Http1Server, flow: HTTPFlow, head: RequestHead) -> None:
+    def __init__(self, session: Session, client: ClientSide, flow: HTTPFlow, head: RequestHead) -> None:
         self.session = session
         self.client = client
         self.flow = flow
@@ -76,7 +83,7 @@ class Exchange:
             await self._abandon(f"internal error: {type(error).__name__}: {error}")
             raise
         finally:
-            self.client.stream.on_gone = None
+            self.client.watch(None)
             await self._release()
             self.session.finished(flow)
 
@@ -84,19 +91,18 @@ class Exchange:
 
     async def _fire(self, name: str) -> None:
         """Tell the addons; hold the flow while it is intercepted; raise Killed if it was killed."""
-        table = self.session.hooks.table
-        handlers = getattr(table, name)
+        table, flow = self.session.hooks.table, self.flow
+        handlers: tuple[Handler, ...] = getattr(table, name)
         if handlers:
-            await fire(handlers, self.flow)
-            flow = self.flow
-            if flow.intercepted:
-                await self.session.wait_for_resume(flow)
-            if flow.error is not None and flow.error.msg == Error.KILLED_MESSAGE:
-                raise Killed(flow.error.msg)
+            await fire(handlers, flow)
+        if flow.intercepted:
+            await self.session.wait_for_resume(flow)
+        if flow.error is not None and flow.error.msg == Error.KILLED_MESSAGE:
+            raise Killed(flow.error.msg)
         if table.update:
-            await fire(table.update, [self.flow])
+            await fire(table.update, [flow])
 
-    async def _buffered(self, body: BodyReader, shape: Framing) -> bytes | None:
+    async def _buffered(self, body: Body, shape: Framing) -> bytes | None:
         """The whole body; None when its undeclared length passes stream_large_bodies: it is to be streamed then."""
         if body.ended:
             return b""
@@ -118,7 +124,7 @@ class Exchange:
             request.data.content = None
             return
         if self.head.expect_continue:
-            client.send_informational(b"HTTP/1.1", 100, b"Continue", ())
+            client.send_informational(CONTINUE)
             request.data.headers.pop("expect", None)
         request.data.content = await self._buffered(client.body, self.head.framing)
         if request.data.content is None:  # it turned out to be large: streamed from here on
@@ -133,13 +139,9 @@ class Exchange:
         assert upstream is not None
         data = self.flow.request.data
         if data.content is not None:
-            head, body = outgoing.whole_request(data, self.head, upstream.absolute_form)
-            upstream.http.send_whole(data.method, head, body)
+            upstream.http.send_request(data, self.head, upstream.absolute_form)
             return
-        head, shape = outgoing.streamed_request(
-            data, self.head.framing, self.flow.request.stream, upstream.absolute_form
-        )
-        upstream.http.send_head(data.method, head, shape)
+        upstream.http.begin_request(self.flow.request, self.head, upstream.absolute_form)
         self._upload = asyncio.create_task(self._stream_request())
         self._upload.add_done_callback(self._upload_ended)
 
@@ -151,22 +153,30 @@ class Exchange:
         error = None if upload.cancelled() else upload.exception()
         if error is None or self._upstream is None or (isinstance(error, PeerClosed) and error.peer == "server"):
             return
-        self._upstream.stream.fail(error)
+        self._upstream.http.fail(error)
 
     async def _stream_request(self) -> None:
         assert self._upstream is not None
-        http, body = self._upstream.http, self.client.body
-        request = self.flow.request
-        size = 0
-        async for piece in streaming.pieces(body, request, self.flow, self.session.options):
-            size += len(piece)
-            check_size(size, self._body_limit, "client")
-            http.send_body(piece)
-            await http.stream.drain()
+        http, body, request = self._upstream.http, self.client.body, self.flow.request
+        await self._pass_on(body, request, http, "client")
         http.finish(body.trailers)
         request.data.timestamp_end = time.time()
         request.data.trailers = _trailers(body.trailers)
         await self._fire("request")
+
+    async def _pass_on(self, body: Body, message: Request | Response, sink: Sink, peer: Peer) -> None:
+        """A body of ``peer``, piece by piece as it comes: transformed, measured, recorded, sent."""
+        limit, size = self._body_limit, 0
+        recorder = streaming.Recorder(message, self.session.options)
+        read = streaming.reader(body, message, self.flow)
+        while (piece := await read()) is not None:
+            size += len(piece)
+            check_size(size, limit, peer)
+            recorder.add(piece)
+            sink.send_body(piece)
+            if sink.clogged:
+                await sink.drain()
+        recorder.finish()
 
     # -- origin --------------------------------------------------------------------------------------------------
 
@@ -176,7 +186,7 @@ class Exchange:
             self._upstream = await self.session.upstreams.get(flow)
             flow.server_conn = self._upstream.server
             reused = self._upstream.http.served > 0
-            self._watch_client()
+            self.client.watch(self._client_gone)
             try:
                 await self._send_request()
                 head = await self._response_head()
@@ -199,22 +209,15 @@ class Exchange:
             if head.status_code >= 200 or head.status_code == 101:
                 return head
             if head.status_code != 100 or self._upload is not None:
-                self.client.send_informational(head.version, head.status_code, head.reason, head.headers)
-                if self.client.stream.clogged:
-                    await self.client.stream.drain()
+                self.client.send_informational(head)
+                if self.client.clogged:
+                    await self.client.drain()
         raise ProtocolError(f"more than {MAX_INTERIM} interim responses", status=502, peer="server")
-
-    def _watch_client(self) -> None:
-        """Notice from now on if the client goes away. Raises PeerClosed if it already has."""
-        stream = self.client.stream
-        if stream.closed:
-            raise PeerClosed("the client disconnected", "client")
-        stream.on_gone = self._client_gone
 
     def _client_gone(self) -> None:
         """Nobody waits for the origin's answer any more."""
         if self._upstream is not None:
-            self._upstream.stream.fail(PeerClosed("the client disconnected", "client"))
+            self._upstream.http.fail(PeerClosed("the client disconnected", "client"))
 
     async def _receive_response(self, head: ResponseHead) -> None:
         flow, upstream = self.flow, self._upstream
@@ -239,13 +242,11 @@ class Exchange:
         await self._send_response()
 
     async def _send_response(self) -> None:
-        response = self.flow.response
-        assert response is not None
-        head, body = outgoing.whole_response(response.data, self.flow.request.data.method, self.head)
-        self.client.send_whole(head, body)
-        self.client.keep_alive = self.client.keep_alive and not outgoing.says_close(response.data.headers)
-        if self.client.stream.clogged:
-            await self.client.stream.drain()
+        flow, client = self.flow, self.client
+        assert flow.response is not None
+        client.send_response(flow.response.data, flow.request.data.method)
+        if client.clogged:
+            await client.drain()
 
     async def _stream_response(self, head: ResponseHead) -> None:
         flow, client, upstream = self.flow, self.client, self._upstream
@@ -253,14 +254,8 @@ class Exchange:
         response = flow.response
         assert response is not None
         response.data.content = None
-        raw, shape = outgoing.streamed_response(response, head.framing, flow.request.data.method, self.head)
-        client.send_head(raw, shape)
-        size = 0
-        async for piece in streaming.pieces(upstream.http.body, response, flow, self.session.options):
-            size += len(piece)
-            check_size(size, self._body_limit, "server")
-            client.send_body(piece)
-            await client.stream.drain()
+        client.begin_response(response, head.framing, flow.request.data.method)
+        await self._pass_on(upstream.http.body, response, client, "server")
         response.data.trailers = _trailers(upstream.http.body.trailers)
         response.data.timestamp_end = time.time()
         await self._fire("response")
@@ -273,11 +268,9 @@ class Exchange:
         self.flow.response.data.content = b""
         self.flow.response.data.timestamp_end = time.time()
         await self._fire("response")
-        raw, _ = outgoing.whole_response(self.flow.response.data, self.flow.request.data.method, self.head)
-        self.client.stream.on_gone = None
-        self.client.send_whole(raw, b"")
-        self.client.keep_alive = False
-        await self.session.relay(self._upstream)
+        self.client.watch(None)
+        self.client.send_response(self.flow.response.data, self.flow.request.data.method)
+        await self.session.relay(self.client.upgraded(), self._upstream)
 
     # -- the end -------------------------------------------------------------------------------------------------
 
@@ -297,16 +290,16 @@ class Exchange:
         client.keep_alive = False
         await self._record(Error(str(error)))
         if isinstance(error, Killed) or client.head_sent:
-            client.stream.abort()
+            client.abort()
             return
         if isinstance(error, ConnectionFailure) and error.peer == "client":
-            client.stream.close()
+            client.close()
             return
         status = error.status if not (isinstance(error, ProtocolError) and error.peer == "server") else 502
-        client.send_whole(*error_page(status, str(error), flow.request.data.method))
+        client.fail(status, str(error), flow.request.data.method)
 
     async def _abandon(self, reason: str) -> None:
-        self.client.stream.abort()
+        self.client.abort()
         await self._record(Error(reason))
 
     async def _record(self, error: Error) -> None:
@@ -332,9 +325,7 @@ def _response(head: ResponseHead) -> Response:
     data.http_version = head.version
     data.status_code = head.status_code
     data.reason = head.reason
-    headers = Headers.__new__(Headers)
-    headers.fields = head.headers
-    data.headers = headers
+    data.headers = Headers.of(head.headers)
     data.content = data.trailers = None
     data.timestamp_start = time.time()
     data.timestamp_end = None

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from flowdump.engine import outgoing
 from flowdump.engine.chunked import ChunkedDecoder, encode_chunk, last_chunk
 from flowdump.engine.errors import Peer, PeerClosed, ProtocolError
-from flowdump.engine.framing import CRLF
+from flowdump.engine.framing import CRLF, NONE
 from flowdump.engine.heads import (
     Framing,
     RequestHead,
@@ -20,21 +21,20 @@ from flowdump.engine.heads import (
     head_end,
     parse_request_head,
     parse_response_head,
-    request_head_bytes,
     response_head_bytes,
 )
+from flowdump.engine.pages import error_page
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flowdump.engine.stream import Stream
+    from flowdump.http import Request, RequestData, Response, ResponseData
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
 #: Bodies without chunks are passed on in pieces of at most this many bytes.
 PIECE: Final = 64 * 1024
-
-NONE: Final = Framing("none", 0)
-CHUNKED: Final = Framing("chunked", 0)
-CLOSE: Final = Framing("close", 0)
 
 #: Bytes of a request line that could not be understood that are recorded.
 MAX_LINE: Final = 8192
@@ -211,17 +211,29 @@ class Http1Server:
         raw = self._raw or bytes(self.stream.buffer[:MAX_LINE])
         return raw.lstrip(CRLF).partition(b"\n")[0].rstrip(CRLF)[:MAX_LINE]
 
-    def send_informational(self, version: bytes, status: int, reason: bytes, headers: Fields) -> None:
+    def watch(self, gone: Callable[[], None] | None) -> None:
+        if gone is not None and self.stream.closed:
+            raise PeerClosed("the client disconnected", "client")
+        self.stream.on_gone = gone
+
+    def send_informational(self, head: ResponseHead) -> None:
         """An interim response (RFC 9110 section 15.2); HTTP/1.0 clients do not know them."""
         if self.head is not None and self.head.version != b"HTTP/1.0":
-            self.stream.write(response_head_bytes(version, status, reason, headers))
+            self.stream.write(response_head_bytes(b"HTTP/1.1", head.status_code, head.reason, head.headers))
+
+    def send_response(self, data: ResponseData, method: bytes) -> None:
+        assert self.head is not None
+        self.keep_alive = self.keep_alive and not outgoing.says_close(data.headers)
+        self.send_whole(*outgoing.whole_response(data, method, self.head))
 
     def send_whole(self, head: bytes, body: bytes) -> None:
         """Head and body in one write."""
         self.head_sent = True
         self.stream.write(head + body if body else head)
 
-    def send_head(self, head: bytes, framing: Framing) -> None:
+    def begin_response(self, response: Response, incoming: Framing, method: bytes) -> None:
+        assert self.head is not None
+        head, framing = outgoing.streamed_response(response, incoming, method, self.head)
         self.head_sent = True
         self._writer = BodyWriter(self.stream, framing)
         self.stream.write(head)
@@ -229,8 +241,30 @@ class Http1Server:
     def send_body(self, piece: bytes) -> None:
         self._writer.write(piece)
 
+    @property
+    def clogged(self) -> bool:
+        return self.stream.clogged
+
+    async def drain(self) -> None:
+        await self.stream.drain()
+
     def finish(self, trailers: Fields = ()) -> None:
         self.keep_alive = self._writer.finish(trailers) and self.keep_alive
+
+    def fail(self, status: int, reason: str, method: bytes) -> None:
+        """An error page; the connection ends with it."""
+        self.keep_alive = False
+        self.send_whole(*error_page(status, reason, method))
+
+    def close(self) -> None:
+        self.stream.close()
+
+    def abort(self) -> None:
+        self.stream.abort()
+
+    def upgraded(self) -> Stream:
+        self.keep_alive = False
+        return self.stream
 
 
 class Http1Client:
@@ -248,22 +282,31 @@ class Http1Client:
         self.request_sent = self.reusable = False
         self._heads = 0
 
-    def send_whole(self, method: bytes, head: bytes, body: bytes) -> None:
+    def send_request(self, data: RequestData, head: RequestHead, absolute_form: bool) -> None:
         """Head and body in one write."""
-        self._method = method
+        raw, body = outgoing.whole_request(data, head, absolute_form)
+        self._method = data.method
         self._heads = 0
         self.request_sent, self.reusable = True, False
-        self.stream.write(head + body if body else head)
+        self.stream.write(raw + body if body else raw)
 
-    def send_head(self, method: bytes, head: bytes, framing: Framing) -> None:
-        self._method = method
+    def begin_request(self, request: Request, head: RequestHead, absolute_form: bool) -> None:
+        raw, framing = outgoing.streamed_request(request.data, head, request.stream, absolute_form)
+        self._method = request.data.method
         self._heads = 0
         self.request_sent = self.reusable = False
         self._writer = BodyWriter(self.stream, framing)
-        self.stream.write(head)
+        self.stream.write(raw)
 
     def send_body(self, piece: bytes) -> None:
         self._writer.write(piece)
+
+    @property
+    def clogged(self) -> bool:
+        return self.stream.clogged
+
+    async def drain(self) -> None:
+        await self.stream.drain()
 
     def finish(self, trailers: Fields = ()) -> None:
         self._writer.finish(trailers)
@@ -281,6 +324,12 @@ class Http1Client:
             self.reusable = head.keep_alive and head.framing.kind != "close"
         return head
 
+    def fail(self, error: BaseException) -> None:
+        self.stream.fail(error)
+
+    def upgraded(self) -> Stream:
+        return self.stream
+
     @property
     def answered(self) -> bool:
         """Whether the origin has begun to answer the request that was sent last."""
@@ -295,21 +344,3 @@ class Http1Client:
     def is_idle(self) -> bool:
         """Whether an unused connection is still open and the origin has sent nothing that nobody asked for."""
         return not self.stream.at_eof and not self.stream.buffer
-
-
-__all__ = [
-    "CHUNKED",
-    "CLOSE",
-    "NONE",
-    "BodyReader",
-    "BodyWriter",
-    "Fields",
-    "Framing",
-    "Http1Client",
-    "Http1Server",
-    "RequestHead",
-    "ResponseHead",
-    "check_size",
-    "read_head",
-    "request_head_bytes",
-]

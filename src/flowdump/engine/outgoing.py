@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowdump.engine.chunked import encode_chunk, last_chunk
+from flowdump.engine.framing import CHUNKED, CLOSE, NONE, Fields, Framing
 from flowdump.engine.heads import forwarded, request_head_bytes, response_head_bytes
-from flowdump.engine.http1 import CHUNKED, CLOSE, NONE, Fields, Framing
 
 if TYPE_CHECKING:
     from flowdump.engine.heads import RequestHead
@@ -36,12 +36,12 @@ def whole_request(data: RequestData, request: RequestHead, absolute_form: bool) 
 
 
 def streamed_request(
-    data: RequestData, incoming: Framing, stream: object, absolute_form: bool
+    data: RequestData, request: RequestHead, stream: object, absolute_form: bool
 ) -> tuple[bytes, Framing]:
     """Head and framing of a request whose body follows piece by piece."""
     fields = forwarded(data.headers.fields)
-    framing = incoming
-    if incoming.kind == "length" and callable(stream):
+    framing = request.framing
+    if framing.kind == "length" and callable(stream):
         framing = CHUNKED  # nobody knows how long the transformed body will be
     if framing.kind == "chunked":
         fields = _chunked(fields)

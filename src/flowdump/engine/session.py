@@ -20,7 +20,6 @@ from flowdump.engine.exchange import Exchange
 from flowdump.engine.framing import shown
 from flowdump.engine.heads import response_head_bytes
 from flowdump.engine.http1 import Http1Server
-from flowdump.engine.pages import error_page
 from flowdump.engine.upstream import Destination, Upstream, Upstreams
 from flowdump.flow import Error
 from flowdump.headers import Headers
@@ -223,7 +222,7 @@ class Session:
         self.proxy.log.warn(f"{hostport(self.client.peername)}: {error}")
         await fire(self.hooks.table.error, flow)
         status = 400 if isinstance(error, ConnectionFailure) else error.status
-        client.send_whole(*error_page(status, str(error), flow.request.data.method))
+        client.fail(status, str(error), flow.request.data.method)
         self.finished(flow)
         await self._linger()
 
@@ -272,12 +271,12 @@ class Session:
                 flow.error = Error(str(error))
                 self.finished(flow)
             raise
-        await self.relay(upstream, flow)
+        await self.relay(self.stream, upstream, flow)
 
-    async def relay(self, upstream: Upstream, flow: TCPFlow | None = None) -> None:
+    async def relay(self, client: Stream, upstream: Upstream, flow: TCPFlow | None = None) -> None:
         """Join the client's stream and an open upstream; a flow records what passes."""
         try:
-            await tunnel.relay(self, self.stream, upstream.stream, flow)
+            await tunnel.relay(self, client, upstream.stream, flow)
         finally:
             if flow is not None:
                 self.finished(flow)
@@ -318,9 +317,7 @@ def _request_data(head: RequestHead) -> RequestData:
     data = RequestData()
     data.method = head.method
     data.http_version = head.version
-    headers = Headers.__new__(Headers)
-    headers.fields = head.headers
-    data.headers = headers
+    data.headers = Headers.of(head.headers)
     data.content = data.trailers = None
     data.timestamp_start = time.time()
     data.timestamp_end = None

@@ -240,8 +240,8 @@ class Stream(asyncio.BufferedProtocol):
 
     @property
     def clogged(self) -> bool:
-        """Whether ``drain`` would wait."""
-        return self._clogged
+        """Whether ``drain`` would wait, or say that the connection is gone."""
+        return self._clogged or self.closed
 
     # -- TLS -----------------------------------------------------------------------------------------------------
 

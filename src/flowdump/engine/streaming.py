@@ -21,11 +21,12 @@ import inspect
 import queue
 import re
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from flowdump.engine.http1 import BodyReader, Framing
+    from flowdump.engine.framing import Framing
+    from flowdump.engine.sides import Body
     from flowdump.flow import Flow
     from flowdump.http import Request, Response
     from flowdump.options import Options
@@ -60,19 +61,24 @@ def is_event_stream(message: Request | Response) -> bool:
     return bool(_EVENT_STREAM(content_type) if is_response else _GRPC(content_type))
 
 
-async def pieces(body: BodyReader, message: Request | Response, flow: Flow, options: Options) -> AsyncIterator[bytes]:
-    """The pieces of a body as they go out: transformed by the message's ``stream``, recorded as far as wanted."""
-    recorder = Recorder(message, options)
-    transform = message.stream if callable(message.stream) else None
-    source = _pull(body)
-    outgoing = source if transform is None else _transformed(transform, source, flow)
-    async for piece in outgoing:
-        recorder.add(piece)
-        yield piece
-    recorder.finish()
+def reader(body: Body, message: Request | Response, flow: Flow) -> Callable[[], Awaitable[bytes | None]]:
+    """What gives the pieces of a body as they go out, and None behind them: transformed by the message's ``stream``."""
+    transform = message.stream
+    if not callable(transform):
+        return body.read
+    pieces = _transformed(transform, _pull(body), flow)
+    return lambda: anext(pieces, None)
 
 
-async def _pull(body: BodyReader) -> AsyncIterator[bytes]:
+def _transformed(transform: Callable[..., Any], source: AsyncIterator[bytes], flow: Flow) -> AsyncIterator[bytes]:
+    if inspect.isasyncgenfunction(transform):
+        return transform(flow, source) if _parameters(transform) > 1 else transform(source)  # type: ignore[no-any-return]
+    if takes_chunks(transform):
+        return _generated(transform, source)
+    return _mapped(transform, source)
+
+
+async def _pull(body: Body) -> AsyncIterator[bytes]:
     while (piece := await body.read()) is not None:
         yield piece
 
@@ -99,14 +105,6 @@ class Recorder:
         """Put what was kept into the message."""
         if self._kept is not None:
             self._message.data.content = b"".join(self._kept)
-
-
-def _transformed(transform: Callable[..., Any], source: AsyncIterator[bytes], flow: Flow) -> AsyncIterator[bytes]:
-    if inspect.isasyncgenfunction(transform):
-        return transform(flow, source) if _parameters(transform) > 1 else transform(source)  # type: ignore[no-any-return]
-    if takes_chunks(transform):
-        return _generated(transform, source)
-    return _mapped(transform, source)
 
 
 def takes_chunks(transform: Callable[..., Any]) -> bool:

@@ -284,6 +284,16 @@ def test_what_is_not_part_of_this_version_is_refused_unless_it_is_the_default() 
         options.update(future="now")
 
 
+def test_what_was_given() -> None:
+    options = Options()
+    assert not options.was_given("listen_port")
+    options.update(listen_port=8080)
+    assert options.was_given("listen_port")
+    assert not options.has_changed("listen_port")
+    options.reset()
+    assert not options.was_given("listen_port")
+
+
 def test_assignment_reset_and_toggler() -> None:
     options = Options()
     options.flow_detail = 3

@@ -79,10 +79,11 @@ OPTIONS = (
     Spec("server", "bool", True, "Start the listeners; with -r and without keepserving none is started.", (), (), _RUN),
     # the live proxy
     Spec("mode", "[str]", ["regular"],
-         "How traffic comes in: regular, upstream:URL, reverse:URL, socks5, transparent.",
+         "How traffic comes in: regular, upstream:URL, reverse:URL, socks5, transparent, dns; each with @[HOST:]PORT.",
          flags=("-m", "--mode"), group=_PROXY),
     Spec("listen_host", "str", "", "The address to listen on.", flags=("--listen-host",), group=_PROXY),
-    Spec("listen_port", "int?", 8080, "The port to listen on; 0 is any free one.",
+    Spec("listen_port", "int?", 8080,
+         "The port to listen on; 0 is any free one. Where it is not set, 1080 in socks5 mode, 53 in dns mode.",
          flags=("-p", "--listen-port"), group=_PROXY),
     Spec("connect_timeout", "int", 30, "Seconds to connect to an origin; 0 is no limit."),
     Spec("tls_timeout", "int", 30, "Seconds for a TLS handshake; 0 is no limit."),

@@ -47,6 +47,7 @@ class Options:
         own["_parsed"] = {}
         own["_deferred"] = {}
         own["_subscribers"] = []
+        own["_given"] = set()
         for spec in self._specs.values():
             own[spec.name] = _copied(spec.default)
 
@@ -83,6 +84,10 @@ class Options:
     def has_changed(self, name: str) -> bool:
         return bool(getattr(self, name) != self.spec(name).default)
 
+    def was_given(self, name: str) -> bool:
+        """Whether somebody has set an option, be it to its default."""
+        return name in self._given
+
     def filter(self, name: str) -> Callable[[Any], bool] | None:
         """The compiled filter of a ``filter?`` option, None when it is not set."""
         return self._parsed.get(name)  # type: ignore[no-any-return]
@@ -107,6 +112,7 @@ class Options:
         for name in values:
             self.spec(name)
         self._apply({name: _checked(self._specs[name], value) for name, value in values.items()})
+        self._given.update(values)
 
     def update_known(self, **values: Any) -> dict[str, Any]:
         """Set those that are declared; gives back the others."""
@@ -150,6 +156,7 @@ class Options:
     def reset(self) -> None:
         """Every option back to its default."""
         self._apply({spec.name: _copied(spec.default) for spec in self._specs.values()})
+        self._given.clear()
 
     def _apply(self, values: dict[str, Any]) -> None:
         changed = {name for name, value in values.items() if getattr(self, name) != value}

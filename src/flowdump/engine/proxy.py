@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import importlib
 import ipaddress
 import os
 from typing import TYPE_CHECKING, Any, Protocol
@@ -33,6 +34,9 @@ _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 #: Seconds between two lines that say so.
 QUIET = 10.0
+
+#: Kinds of modes that this version serves.
+READY = frozenset(("regular",))
 
 
 class Hooks(Protocol):
@@ -80,24 +84,41 @@ class Proxy:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._on_loop_error)
         for mode in modes:
-            await self._listen(loop, mode)
+            await self._listen(mode)
         self._ticker = asyncio.create_task(self._tick())
 
-    async def _listen(self, loop: asyncio.AbstractEventLoop, mode: Mode) -> None:
+    async def _listen(self, mode: Mode) -> None:
+        """Open the listeners of a mode, one per transport. Raises UserError."""
         host = mode.host if mode.host is not None else self.options.listen_host
-        port = mode.port if mode.port is not None else self.options.listen_port
-        try:
-            server = await loop.create_server(
-                lambda: Stream("client", self.streams, lambda stream: self._accept(stream, mode)),
-                host or None,
-                8080 if port is None else port,
-                backlog=BACKLOG,
-            )
-        except (OSError, OverflowError) as error:
-            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
-            raise UserError(f"cannot listen on {host or '*'}:{port}: {reason}") from None
+        port = mode.port
+        if port is None and self.options.was_given("listen_port"):
+            port = self.options.listen_port
+        port = mode.default_port if port is None else port
+        if mode.kind not in READY:
+            raise UserError(f"option 'mode': {mode.kind} mode is not part of this version of flowdump")
+        for transport in mode.transports:
+            try:
+                await (self._listen_tcp if transport == "tcp" else self._listen_udp)(mode, host, port)
+            except (OSError, OverflowError) as error:
+                reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+                raise UserError(f"cannot listen on {host or '*'}:{port}: {reason}") from None
+
+    async def _listen_tcp(self, mode: Mode, host: str, port: int) -> None:
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Stream("client", self.streams, lambda stream: self._accept(stream, mode)),
+            host or None,
+            port,
+            backlog=BACKLOG,
+        )
         self._servers.append(server)
         self.addresses += [sock.getsockname()[:2] for sock in server.sockets]
+
+    async def _listen_udp(self, mode: Mode, host: str, port: int) -> None:
+        try:
+            udp = importlib.import_module("flowdump.engine.udp")
+        except ModuleNotFoundError:
+            raise UserError(f"option 'mode': {mode.stored}: UDP is not part of this version of flowdump") from None
+        await udp.listen(self, mode, host, port)
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What asyncio could not tell anybody: out of descriptors while accepting, say.
@@ -122,7 +143,7 @@ class Proxy:
             self.log.warn(refused)
             stream.abort()
             return
-        session = Session(self, stream, mode.spec)
+        session = Session(self, stream, mode)
         task = asyncio.get_running_loop().create_task(self._serve(session))
         self._sessions[task] = session
         task.add_done_callback(self._ended)

@@ -29,6 +29,7 @@ from flowdump.tcp import TCPFlow
 
 if TYPE_CHECKING:
     from flowdump.engine.heads import RequestHead
+    from flowdump.engine.modes import Mode
     from flowdump.engine.proxy import Proxy
     from flowdump.engine.stream import Stream
 
@@ -44,8 +45,9 @@ LINGER = 2.0
 class Session:
     """What happens on one client connection."""
 
-    def __init__(self, proxy: Proxy, stream: Stream, mode: str) -> None:
+    def __init__(self, proxy: Proxy, stream: Stream, mode: Mode) -> None:
         self.proxy = proxy
+        self.mode = mode
         self.stream = stream
         self.options = proxy.options
         self.hooks = proxy.hooks
@@ -53,7 +55,7 @@ class Session:
             peername=stream.info("peername") or ("", 0),
             sockname=stream.info("sockname") or ("", 0),
             timestamp_start=time.time(),
-            proxy_mode=mode,
+            proxy_mode=mode.stored,
         )
         self.client.state = ConnectionState.OPEN
         self.upstreams = Upstreams(self)

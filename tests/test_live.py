@@ -24,6 +24,8 @@ from tests.support.live import shared_confdir
 from flowdump.engine.authority import Authority
 from flowdump.formats import open_input
 
+ROOT = Path(__file__).resolve().parent.parent
+
 #: A wait that is longer than this hangs.
 PATIENCE = 30
 
@@ -130,7 +132,7 @@ class Live:
 
     @property
     def port(self) -> int:
-        return int(self.wait_for(r"listening on http://127\.0\.0\.1:(\d+)")[1])
+        return int(self.wait_for(r"listening at 127\.0\.0\.1:(\d+)")[1])
 
     def connect(self) -> Client:
         return Client(self.port)
@@ -221,9 +223,32 @@ def test_the_start_is_told_on_one_line_with_the_address_and_the_certificate(orig
     with Live() as proxy:
         assert proxy.port
         (line,) = proxy.lines
-        path = line.rpartition(" ")[2].rstrip(")")
+        path = line.partition("trust ")[2].partition(" (")[0]
         assert Path(path).read_bytes().startswith(b"-----BEGIN CERTIFICATE-----")
         assert proxy.get(origin).endswith(BODY)
+
+
+def test_one_port_is_picked_for_every_address_and_told_as_the_readme_has_it() -> None:
+    with Live("--listen-host", "") as proxy:
+        line = proxy.wait_for("listening")[0] and proxy.lines[0]
+        port = line.partition("*:")[2].partition(";")[0]
+        known = line.replace(f"*:{port}", "*:8080").replace(str(shared_confdir()), "/home/me/.flowdump")
+        assert known in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            with socket.socket(family) as client:
+                if family == socket.AF_INET6 and not can_bind(host):
+                    continue
+                client.settimeout(PATIENCE)
+                client.connect((host, int(port)))
+
+
+def can_bind(host: str) -> bool:
+    """Whether this machine has IPv6."""
+    try:
+        socket.create_server((host, 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_a_port_in_use_is_a_clear_error(origin: Origin, tmp_path: Path) -> None:
@@ -270,7 +295,7 @@ def own_address() -> str:
 def test_block_private_keeps_neighbours_out() -> None:
     address = own_address()
     with Live("--set", "listen_host=0.0.0.0", "--set", "block_private") as proxy:
-        port = int(proxy.wait_for(r"listening on http://[0-9.]+:(\d+)")[1])
+        port = int(proxy.wait_for(r"listening at \*:(\d+)")[1])
         with socket.create_connection((address, port), timeout=PATIENCE) as connection, contextlib.suppress(OSError):
             assert connection.recv(1) == b""
         proxy.wait_for(f"{re.escape(address)}:\\d+: refused: block_private keeps private addresses out")

@@ -15,7 +15,8 @@ from flowdump.engine.authority import Authority
 
 def addon() -> Onboarding:
     authority = Authority.open(str(shared_confdir()))
-    return Onboarding(lambda form: {"pem": authority.pem, "der": authority.der, "p12": authority.p12}[form]())
+    forms = {"pem": authority.pem, "der": authority.der, "p12": authority.p12}
+    return Onboarding(lambda form: forms[form](), authority.cert.cn or "")
 
 
 async def get(proxy: Running, path: str, host: str = "mitm.it") -> tuple[bytes, bytes]:
@@ -75,4 +76,9 @@ def test_the_options_say_whether_and_where() -> None:
 
 
 def test_every_platform_has_three_lines() -> None:
-    assert [section.count("<li>") for section in page().split("<h2>")[1:]] == [3] * 6
+    assert [section.count("<li>") for section in page("flowdump").split("<h2>")[1:]] == [3] * 6
+
+
+def test_keychains_list_the_certificate_by_its_name() -> None:
+    assert "find it there as flowdump.</li>" in page("flowdump")
+    assert "find it there as &lt;b&gt; {x}.</li>" in page("<b> {x}")

@@ -341,7 +341,7 @@ def test_out_of_descriptors_it_waits_says_so_once_and_recovers(tmp_path: Path) -
     ) as process:
         assert process.stderr is not None
         line = process.stderr.readline()
-        address = ("127.0.0.1", int(line.split("http://127.0.0.1:")[1].split()[0]))
+        address = ("127.0.0.1", int(line.split(" at 127.0.0.1:")[1].split(";")[0]))
         clients = [socket.create_connection(address, timeout=5) for _ in range(100)]
         time.sleep(1.5)
         for client in clients:

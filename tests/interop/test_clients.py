@@ -120,7 +120,7 @@ def setup(nginx: Nginx, tmp_path: Path) -> Iterator[Setup]:
     kept = tmp_path / "kept.flows"
     trust = f"ssl_verify_upstream_trusted_ca={nginx.authority}"
     with Live("-w", kept, "--set", trust) as proxy:
-        path = Path(proxy.wait_for(r"trust in (.*)\)$")[1])
+        path = Path(proxy.wait_for(r"trust (.*) \(http")[1])
         yield Setup(proxy, nginx, kept, path)
 
 

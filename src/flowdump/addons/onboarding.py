@@ -5,6 +5,7 @@ the page at http://mitm.it/, seen through the proxy, that hands out the certific
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 from flowdump import ctx
@@ -34,7 +35,7 @@ _PLATFORMS = (
         "macOS",
         "pem",
         "Download the certificate and open it: Keychain Access starts.",
-        "Add it to the keychain, then find it there as flowdump.",
+        "Add it to the keychain, then find it there as {name}.",
         "Open it, and under Trust choose Always Trust.",
     ),
     (
@@ -76,13 +77,14 @@ _STYLE = (
 class Onboarding:
     """Takes part while the option ``onboarding`` is set.
 
-    ``certificate(form)`` gives the certificate as pem, der or p12.
+    ``certificate(form)`` gives the certificate as pem, der or p12; ``name`` is what keychains call it, its common name.
     """
 
     option = "onboarding"
 
-    def __init__(self, certificate: Callable[[str], bytes]) -> None:
+    def __init__(self, certificate: Callable[[str], bytes], name: str) -> None:
         self._certificate = certificate
+        self._name = name
 
     def request(self, flow: HTTPFlow) -> None:
         request = flow.request
@@ -97,16 +99,16 @@ class Onboarding:
             headers = {"Content-Type": media_type, "Content-Disposition": disposition, "Cache-Control": "no-store"}
             flow.response = Response.make(200, self._certificate(form), headers)
         elif path == "/":
-            flow.response = Response.make(200, page(), {"Content-Type": "text/html; charset=utf-8"})
+            flow.response = Response.make(200, page(self._name), {"Content-Type": "text/html; charset=utf-8"})
         else:
             flow.response = Response.make(404, "There is no such page here.\n", {"Content-Type": "text/plain"})
 
 
-def page() -> str:
-    """The page itself: three lines for each platform."""
+def page(certificate: str) -> str:
+    """The page itself: three lines for each platform. ``certificate`` is the name of the certificate."""
     sections = "".join(
         f'<section><h2>{name}</h2><p><a href="/cert/{form}">Download {FORMS[f"/cert/{form}"][0]}</a></p>'
-        f"<ol>{''.join(f'<li>{line}</li>' for line in lines)}</ol></section>"
+        f"<ol>{''.join(f'<li>{line.format(name=html.escape(certificate))}</li>' for line in lines)}</ol></section>"
         for name, form, *lines in _PLATFORMS
     )
     forms = ", ".join(f'<a href="{path}">{name}</a>' for path, (name, _, _) in FORMS.items())

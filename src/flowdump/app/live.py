@@ -31,7 +31,8 @@ class LiveRun(OfflineRun):
     async def open(self) -> None:
         await super().open()
         await self.proxy.start()
-        self.master.addons.builtins.append(Onboarding(self._certificate))
+        name = self.proxy.tls.authority.cert.cn
+        self.master.addons.builtins.append(Onboarding(self._certificate, name or "the name of its issuer"))
         self.master.addons.rebuild()
 
     def _certificate(self, form: str) -> bytes:
@@ -40,10 +41,11 @@ class LiveRun(OfflineRun):
 
     async def process(self) -> None:
         await super().process()
+        certificate = self.proxy.tls.authority.certificate_path
+        how = f" (http://{self.options.onboarding_host}/ tells how)" if self.options.onboarding else ""
         for address in self.proxy.addresses[:1]:
             self.log.info(
-                f"listening on http://{hostport(address)} (set it as the proxy of your client; "
-                f"https needs trust in {self.proxy.tls.authority.certificate_path})"
+                f"HTTP(S) proxy listening at {_shown(address)}; for https, clients have to trust {certificate}{how}"
             )
         if not self.master.should_exit:
             await self._ended.wait()
@@ -74,3 +76,8 @@ class LiveRun(OfflineRun):
 
     def _wake(self) -> None:
         self._loop.call_soon_threadsafe(self._ended.set)
+
+
+def _shown(address: tuple[str, int]) -> str:
+    """An address that is listened on, for people: ``"*:8080"`` where it is every address of this machine."""
+    return f"*:{address[1]}" if address[0] in ("0.0.0.0", "::") else hostport(address)

@@ -110,6 +110,11 @@ class Proxy:
             port,
             backlog=BACKLOG,
         )
+        ports = [sock.getsockname()[1] for sock in server.sockets]
+        if len(set(ports)) > 1:  # any port will do, and IPv4 got another one than IPv6: clients can know only one
+            server.close()
+            await self._listen_tcp(mode, host, ports[0])
+            return
         self._servers.append(server)
         self.addresses += [sock.getsockname()[:2] for sock in server.sockets]
 

@@ -112,12 +112,12 @@ class Connection:
 
     def __init__(self, **facts: Any) -> None:
         """Facts by name; what is not given is unknown. Raises TypeError for a name that is no fact."""
-        unknown = facts.keys() - self.COMMON.keys() - self.EXTRA.keys() - {"state"}
-        if unknown:
-            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
         own = self.__dict__
         own.update(self.COMMON)
         own.update(self.EXTRA)
+        unknown = [name for name in facts if name not in own and name != "state"]
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
         own["certificate_list"], own["alpn_offers"], own["cipher_list"] = [], [], []
         own["id"] = new_id()
         own.update(facts)

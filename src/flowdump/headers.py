@@ -81,6 +81,10 @@ class Headers(MultiDict[Any, Any]):
             self._index, self._indexed = index, fields
         return index
 
+    def raw(self, name: bytes) -> bytes | None:
+        """The value of the field of that lower-case name, repeated ones joined; None if there is none."""
+        return self._by_name().get(name)
+
     def get(self, key: str | bytes, default: Any = None) -> Any:
         value = self._by_name().get(_folded(key))
         return default if value is None else value.decode("utf-8", "surrogateescape")

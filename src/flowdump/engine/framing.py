@@ -15,6 +15,7 @@ lower-cases into it), a message with both is refused, and so is a coding in HTTP
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from flowdump.engine.errors import Peer, ProtocolError
@@ -60,11 +61,9 @@ _USUAL = b"""
     x-forwarded-host x-forwarded-proto x-frame-options x-powered-by x-request-id x-requested-with x-xss-protection
     ETag TE WWW-Authenticate X-XSS-Protection NEL nel DNT dnt
 """
-_KINDS: Final = {
-    name: name.lower() if name.lower() in FACTS else b""
-    for word in _USUAL.split()
-    for name in (word, word.title() if word.islower() else word)
-}
+#: The same, with those that are usually capitalized in both ways.
+USUAL: Final = frozenset(name for word in _USUAL.split() for name in (word, word.title() if word.islower() else word))
+_KINDS: Final = {name: name.lower() if name.lower() in FACTS else b"" for name in USUAL}
 _TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # RFC 9110 5.6.2
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,17}")  # an exabyte less one; more does not fit into 64 bits everywhere
 
@@ -87,21 +86,34 @@ def read_fields(lines: list[bytes]) -> tuple[Fields, Facts] | None:
     fields = []
     facts: Facts = {}
     for line in lines:
-        name, colon, value = line.partition(b":")
-        kind = _KINDS.get(name)
-        if kind is None:
-            if not name or name.translate(None, _TOKEN):
-                return None
-            kind = name.lower()
-            if kind not in FACTS:
-                kind = b""
-        if not colon:
+        read = _usual_line(line) if len(line) <= MAX_USUAL_LINE else _read_line(line)
+        if read is None:
             return None
-        value = value.strip(b" \t")
+        field, kind = read
         if kind:
-            facts[kind] = b"%b, %b" % (facts[kind], value) if kind in facts else value
-        fields.append((name, value))
+            facts[kind] = b"%b, %b" % (facts[kind], field[1]) if kind in facts else field[1]
+        fields.append(field)
     return tuple(fields), facts
+
+
+def _read_line(line: bytes) -> tuple[tuple[bytes, bytes], bytes] | None:
+    """Name and value of a line, and which fact it is; None if it has another shape."""
+    name, colon, value = line.partition(b":")
+    kind = _KINDS.get(name)
+    if kind is None:
+        if not name or name.translate(None, _TOKEN):
+            return None
+        kind = name.lower()
+        if kind not in FACTS:
+            kind = b""
+    if not colon:
+        return None
+    return (name, value.strip(b" \t")), kind
+
+
+#: Most lines of a head are those of the one before; long ones seldom are, and the cache stays below half a megabyte.
+MAX_USUAL_LINE: Final = 128
+_usual_line = lru_cache(maxsize=1024)(_read_line)
 
 
 def facts_of(fields: Fields) -> Facts:

@@ -34,6 +34,7 @@ from flowdump.engine.framing import (
     MAX_FIELDS,
     MAX_HEAD,
     NONE,
+    USUAL,
     Facts,
     Fields,
     Framing,
@@ -124,7 +125,7 @@ def head_end(buffer: bytearray, start: int = 0, peer: Peer = "client") -> int:
     head (RFC 9112 section 2.2). Something that can never become a head is cut where that shows, for ``parse_*`` to
     refuse: nobody waits for the end of it. Raises ProtocolError (431, or 502) when it is longer than MAX_HEAD.
     """
-    begin = _empty_lines(buffer)
+    begin = _empty_lines(buffer) if buffer[:1] == b"\r" else 0
     if len(buffer) > begin and buffer[begin] <= 0x20:
         return -1 if buffer[begin:] == b"\r" else min(len(buffer), begin + 100)
     found = buffer.find(b"\r\n\r\n", max(start, begin))
@@ -405,6 +406,8 @@ _HOP_WHEN_UPGRADING = frozenset((b"proxy-connection", b"keep-alive"))
 _USUAL_CONNECTIONS = frozenset((b"keep-alive", b"close"))
 #: Where none of these is, everything goes on.
 _MARKS = _HOP | {b"te"}
+#: Usual names, as they are usually written, that are for everybody.
+_HARMLESS: Final = frozenset(name for name in USUAL if name.lower() not in _MARKS)
 #: What Connection may not take away: a message without these is another message. TE is always listed there.
 _KEPT = frozenset((b"host", b"content-length", b"transfer-encoding", b"te"))
 
@@ -415,19 +418,22 @@ def forwarded(headers: Fields, *, upgrading: bool = False) -> Fields:
     ``TE`` stays if it says ``trailers``, as just that. When ``upgrading``, Connection, what it lists and Upgrade stay:
     it is the next hop that will switch. Fields that concern a proxy's passwords are left to the caller.
     """
-    names = [name.lower() for name, _ in headers]
-    if _MARKS.isdisjoint(names):
+    others = [name.lower() for name, _ in headers if name not in _HARMLESS]
+    if _MARKS.isdisjoint(others):
         return headers
-    dropped = _HOP_WHEN_UPGRADING if upgrading else _dropped(names, headers)
-    kept = [pair for name, pair in zip(names, headers, strict=True) if name not in dropped]
-    if b"te" in names:
+    dropped = _HOP_WHEN_UPGRADING if upgrading else _dropped(headers)
+    if dropped is _HOP:
+        kept = [pair for pair in headers if pair[0] in _HARMLESS or pair[0].lower() not in _HOP]
+    else:
+        kept = [pair for pair in headers if pair[0].lower() not in dropped]
+    if b"te" in others:
         return tuple(_without_codings(kept))
     return tuple(kept)
 
 
-def _dropped(names: list[bytes], headers: Fields) -> frozenset[bytes]:
-    listed = [value for name, (_, value) in zip(names, headers, strict=True) if name == b"connection"]
-    if len(listed) == 1 and listed[0].lower() in _USUAL_CONNECTIONS:
+def _dropped(headers: Fields) -> frozenset[bytes]:
+    listed = [value for name, value in headers if name not in _HARMLESS and name.lower() == b"connection"]
+    if len(listed) == 1 and (listed[0] in _USUAL_CONNECTIONS or listed[0].lower() in _USUAL_CONNECTIONS):
         return _HOP
     return _HOP | frozenset(member for value in listed for member in options(value)) - _KEPT
 

@@ -185,7 +185,7 @@ class Http1Server:
         self.stream = stream
         self._validate = validate
         self.head: RequestHead | None = None
-        self.body = BodyReader(stream, NONE, "client")
+        self.body = self._no_body = BodyReader(stream, NONE, "client")
         self._writer = BodyWriter(stream, NONE)
         self.head_sent = False
         self.keep_alive = True
@@ -200,7 +200,7 @@ class Http1Server:
         self._raw = raw
         head = parse_request_head(raw, validate=self._validate)
         self.head = head
-        self.body = BodyReader(self.stream, head.framing, "client")
+        self.body = self._no_body if head.framing is NONE else BodyReader(self.stream, head.framing, "client")
         self.head_sent = False
         self.keep_alive = head.keep_alive
         return head

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowdump.engine.chunked import encode_chunk, last_chunk
-from flowdump.engine.framing import CHUNKED, CLOSE, NONE, Fields, Framing
+from flowdump.engine.framing import CHUNKED, CLOSE, NONE, Fields, Framing, options
 from flowdump.engine.heads import forwarded, request_head_bytes, response_head_bytes
 
 if TYPE_CHECKING:
@@ -24,14 +24,15 @@ _EXPECT_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
 
 def whole_request(data: RequestData, request: RequestHead, absolute_form: bool) -> tuple[bytes, bytes]:
     """Head and body of a request that is here completely."""
-    fields = forwarded(data.headers.fields, upgrading=bool(request.upgrade))
-    content = data.content or b""
-    if "transfer-encoding" in data.headers:
-        body = (encode_chunk(content) if content else b"") + last_chunk(_trailer_fields(data.trailers))
-    else:
-        body = content
-        if content or "content-length" in data.headers or data.method in _EXPECT_BODY:
-            fields = _with_length(fields, data.headers, len(content))
+    headers = data.headers
+    fields = forwarded(headers.fields, upgrading=bool(request.upgrade))
+    body = content = data.content or b""
+    if headers.fields is request.headers and not content and request.framing is NONE and data.method == b"GET":
+        pass  # the fast path: untouched, and neither length nor coding in it
+    elif headers.raw(b"transfer-encoding") is not None:
+        body = encode_chunk(content) + last_chunk(_trailer_fields(data.trailers))
+    elif content or headers.raw(b"content-length") is not None or data.method in _EXPECT_BODY:
+        fields = _with_length(fields, headers, len(content))
     return request_head_bytes(data.method, target(data, absolute_form), b"HTTP/1.1", fields), body
 
 
@@ -55,8 +56,8 @@ def whole_response(data: ResponseData, method: bytes, request: RequestHead) -> t
     if _is_bodiless(data.status_code, method):
         fields = _without(fields, b"transfer-encoding") if method != b"HEAD" else fields
         content = b""
-    elif "transfer-encoding" in data.headers and request.version != b"HTTP/1.0":
-        content = (encode_chunk(content) if content else b"") + last_chunk(_trailer_fields(data.trailers))
+    elif data.headers.raw(b"transfer-encoding") is not None and request.version != b"HTTP/1.0":
+        content = encode_chunk(content) + last_chunk(_trailer_fields(data.trailers))
     else:
         fields = _with_length(fields, data.headers, len(content))
     fields = _persistence(fields, request)
@@ -94,7 +95,8 @@ def target(data: RequestData, absolute_form: bool) -> bytes:
 
 def says_close(headers: Headers) -> bool:
     """Whether a message's sender wants the connection closed behind it."""
-    return any(option.strip().lower() == "close" for option in headers.get("connection", "").split(","))
+    value = headers.raw(b"connection")
+    return value is not None and value != b"keep-alive" and b"close" in options(value)
 
 
 def _is_bodiless(status_code: int, method: bytes) -> bool:
@@ -104,11 +106,12 @@ def _is_bodiless(status_code: int, method: bytes) -> bool:
 def _with_length(fields: Fields, headers: Headers, length: int) -> Fields:
     """``fields`` with a Content-Length that is true, at the place of the one that was there."""
     digits = b"%d" % length
-    if "transfer-encoding" in headers:
+    if headers.raw(b"transfer-encoding") is not None:
         fields = _without(fields, b"transfer-encoding")
-    if headers.get("content-length") == str(length):
+    announced = headers.raw(b"content-length")
+    if announced == digits:
         return fields
-    if "content-length" not in headers:
+    if announced is None:
         return (*fields, (b"Content-Length", digits))
     return tuple((name, digits if name.lower() == b"content-length" else value) for name, value in fields)
 

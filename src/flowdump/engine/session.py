@@ -198,14 +198,18 @@ class Session:
         data.host, data.port, data.path = destination.host, destination.port, head.target
 
     def _absolute_form(self, data: RequestData, head: RequestHead) -> None:
+        target = head.target
         try:
-            data.scheme, data.host, data.port, data.path = urls.parse(head.target)
+            data.scheme, data.host, data.port, data.path = urls.parse(target)
         except ValueError as error:
-            raise ProtocolError(f"request target {shown(head.target)}: {error}", status=400) from None
+            raise ProtocolError(f"request target {shown(target)}: {error}", status=400) from None
         if data.scheme not in (b"http", b"https"):
             raise ProtocolError(f"the scheme {data.scheme.decode('ascii', 'replace')!r} is not HTTP", status=400)
-        authority = head.target.partition(b"://")[2]
-        data.authority = re.split(rb"[/?#]", authority, maxsplit=1)[0].rpartition(b"@")[2]
+        begin = len(data.scheme) + 3
+        end = len(target) - len(data.path)
+        data.authority = target[begin:end]
+        if head.host != data.authority or target[end:] != data.path:
+            data.authority = re.split(rb"[/?#]", target[begin:], maxsplit=1)[0].rpartition(b"@")[2]
         if head.host != data.authority:  # the target wins (RFC 9112 section 3.2.2)
             data.headers["host"] = data.authority
 

@@ -24,21 +24,23 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from flowdump.response import Response
+
 if TYPE_CHECKING:
     from flowdump.engine.framing import Framing
     from flowdump.engine.sides import Body
     from flowdump.flow import Flow
-    from flowdump.http import Request, Response
+    from flowdump.http import Request
     from flowdump.options import Options
 
 #: How much of a streamed body is recorded when nobody asked for all of it: event streams are worth looking at.
 RECORDED: Final = 1 << 20
 
 _EVENT_STREAM = re.compile(
-    r"\s*(?:text/event-stream|application/grpc[\w.+-]*|application/x-ndjson|multipart/x-mixed-replace)\s*(?:;|$)",
+    rb"\s*(?:text/event-stream|application/grpc[\w.+-]*|application/x-ndjson|multipart/x-mixed-replace)\s*(?:;|$)",
     re.IGNORECASE,
 ).match
-_GRPC = re.compile(r"\s*application/grpc", re.IGNORECASE).match
+_GRPC = re.compile(rb"\s*application/grpc", re.IGNORECASE).match
 
 
 def wanted(message: Request | Response, framing: Framing, options: Options) -> bool:
@@ -47,18 +49,17 @@ def wanted(message: Request | Response, framing: Framing, options: Options) -> b
     if asked is not None:
         return bool(asked)
     limit = options.size("stream_large_bodies")
-    if limit is not None and framing.kind == "length" and framing.length > limit:
+    if limit is not None and framing.length > limit:
         return True
-    return options.stream_event_streams and is_event_stream(message) and framing.kind != "none"
+    return framing.kind != "none" and options.stream_event_streams and is_event_stream(message)
 
 
 def is_event_stream(message: Request | Response) -> bool:
     """Whether the body is a series of messages that are waited for one by one; requests only where they are gRPC."""
-    content_type = message.data.headers.get("content-type")
+    content_type = message.data.headers.raw(b"content-type")
     if not content_type:
         return False
-    is_response = hasattr(message, "status_code")
-    return bool(_EVENT_STREAM(content_type) if is_response else _GRPC(content_type))
+    return bool(_EVENT_STREAM(content_type) if isinstance(message, Response) else _GRPC(content_type))
 
 
 def reader(body: Body, message: Request | Response, flow: Flow) -> Callable[[], Awaitable[bytes | None]]:

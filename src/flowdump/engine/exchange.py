@@ -262,7 +262,7 @@ class Exchange:
         client.finish(() if response.data.trailers is None else response.data.trailers.fields)
 
     async def _upgrade(self, head: ResponseHead) -> None:
-        """The origin speaks another protocol from now on: both sides are joined, as they are."""
+        """The origin speaks another protocol from now on: WebSocket, or what passes as it is."""
         assert self._upstream is not None
         assert self.flow.response is not None
         self.flow.response.data.content = b""
@@ -270,7 +270,14 @@ class Exchange:
         await self._fire("response")
         self.client.watch(None)
         self.client.send_response(self.flow.response.data, self.flow.request.data.method)
-        await self.session.relay(self.client.upgraded(), self._upstream)
+        stream = self.client.upgraded()
+        if head.upgrade.lower() == b"websocket" and self.session.options.websocket:
+            from flowdump.engine import websocket
+
+            agreed = Headers(head.headers).get("sec-websocket-extensions", "")
+            await websocket.relay(self.session, stream, self._upstream.stream, self.flow, agreed)
+        else:
+            await self.session.relay(stream, self._upstream)
 
     # -- the end -------------------------------------------------------------------------------------------------
 

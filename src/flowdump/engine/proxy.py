@@ -206,7 +206,9 @@ class Proxy:
         for server in self._servers:
             server.close()
         for session in list(self._sessions.values()):
-            if not session.busy:
+            if session.busy:
+                session.leave()
+            else:
                 session.stream.close()
         tasks = list(self._sessions)
         if tasks:

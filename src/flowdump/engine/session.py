@@ -21,17 +21,20 @@ from flowdump.engine.framing import shown
 from flowdump.engine.heads import response_head_bytes
 from flowdump.engine.http1 import Http1Server
 from flowdump.engine.upstream import Destination, Upstream, Upstreams
+from flowdump.exceptions import ControlException
 from flowdump.flow import Error
 from flowdump.headers import Headers
 from flowdump.hooks import fire
 from flowdump.http import HTTPFlow, Request, RequestData
 from flowdump.tcp import TCPFlow
+from flowdump.websocket import BINARY, TEXT, WebSocketMessage
 
 if TYPE_CHECKING:
     from flowdump.engine.heads import RequestHead
     from flowdump.engine.modes import Mode
     from flowdump.engine.proxy import Proxy
     from flowdump.engine.stream import Stream
+    from flowdump.engine.websocket import Relay
 
 #: A method and the blank behind it: what every HTTP/1 request begins with.
 _HTTP = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} ").match
@@ -64,6 +67,8 @@ class Session:
         self.busy = False
         self._loop = asyncio.get_running_loop()
         self._held: dict[str, asyncio.Event] = {}
+        #: WebSockets that are open, by the id of their flow.
+        self.websockets: dict[str, Relay] = {}
 
     async def run(self) -> None:
         """From the first byte to the last; never raises, but for cancellation."""
@@ -313,6 +318,24 @@ class Session:
         event = self._held.pop(identifier, None)
         if event is not None:
             event.set()
+        if identifier in self.websockets:
+            self.websockets[identifier].look()
+
+    def inject_websocket(self, flow: HTTPFlow, to_client: bool, content: bytes, is_text: bool = True) -> None:
+        """Send a message of our own into the WebSocket of ``flow``; from any thread.
+
+        Raises ControlException when there is none that is open.
+        """
+        relay = self.websockets.get(flow.id)
+        if relay is None:
+            raise ControlException("the flow is no open WebSocket, nothing can be injected")
+        message = WebSocketMessage(TEXT if is_text else BINARY, not to_client, content, injected=True)
+        self._loop.call_soon_threadsafe(relay.inject, message)
+
+    def leave(self) -> None:
+        """The proxy is about to end: what would go on for long ends in an orderly way."""
+        for relay in self.websockets.values():
+            relay.leave()
 
     def __repr__(self) -> str:
         where = f" → {hostport(self.destination[:2])}" if self.destination else ""

@@ -1,0 +1,132 @@
+"""One direction of a WebSocket: the message under way, and what is written for it.
+
+What was not changed goes on byte for byte as it came: same fragments, same mask, same compression. That needs no
+compressor, and it stays right as long as every compressed message of the direction is passed on, since the next one may
+refer to it. From the first one that a script changes or drops on, compressed messages are compressed anew
+(``diverged``); where no context is taken over, only the changed ones are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from flowdump.engine.errors import PeerClosed
+from flowdump.engine.ws_codec import Agreement, Decoder, Encoder, Piece
+
+if TYPE_CHECKING:
+    from flowdump.engine.stream import Stream
+    from flowdump.websocket import WebSocketMessage
+
+#: Written at once where there is more to write.
+BATCH: Final = 64 * 1024
+
+#: Fragments of a message whose lengths are kept; those behind count as one. An endless series of empty ones costs no
+#: more than this.
+MAX_FRAGMENTS: Final = 1 << 18
+
+
+class Whole(NamedTuple):
+    """A message as it came: what it says, its bytes, the lengths of its frames."""
+
+    opcode: int
+    content: bytes
+    wire: list[bytes]
+    lengths: list[int] | None
+    compressed: bool
+
+
+class Way:
+    """One direction: from ``source`` to ``sink``."""
+
+    __slots__ = (
+        "decoder", "diverged", "encoder", "gap", "is_client", "is_verbatim", "lengths", "parts", "sink", "size",
+        "source", "takeover", "torn", "wire", "writing",
+    )  # fmt: skip
+
+    def __init__(
+        self, source: Stream, sink: Stream, agreements: tuple[Agreement, Agreement], limit: int | None
+    ) -> None:
+        self.source, self.sink = source, sink
+        self.is_client = source.peer == "client"
+        at_client, at_server = (getattr(agreed, source.peer) for agreed in agreements)
+        here, there = (at_client, at_server) if self.is_client else (at_server, at_client)
+        self.decoder = Decoder(source.peer, here, limit)
+        self.encoder = Encoder(sink.peer, there)
+        #: Whether compressed messages may go on as they came, and whether they refer to those before.
+        self.is_verbatim = here == there
+        self.takeover = here is not None and here.takeover
+        self.diverged = False
+        # the message under way: what it says, its bytes as they came, the lengths of its frames, that of the last one
+        self.parts: list[bytes] = []
+        self.wire: list[bytes] = []
+        self.lengths: list[int] = []
+        self.size = 0
+        #: Whether what was written last is not the end of a frame.
+        self.torn = False
+        #: Set while no message is half written.
+        self.gap = asyncio.Event()
+        self.gap.set()
+        #: Held by whoever waits for the sink; a stream has room for one.
+        self.writing = asyncio.Lock()
+
+    async def drain(self) -> None:
+        if self.sink.clogged:
+            async with self.writing:
+                await self.sink.drain()
+
+    async def more(self) -> None:
+        """Wait for more bytes. Raises PeerClosed when there are none: a WebSocket ends with a close frame."""
+        self.source.consumed()
+        if not await self.source.more():
+            peer = self.source.peer
+            raise PeerClosed(f"the {peer} closed the WebSocket connection without a close frame", peer)
+
+    def collect(self, piece: Piece) -> Whole | None:
+        """Add to the message under way, which is given back when it is complete."""
+        self.parts.append(piece.content)
+        self.wire.append(piece.wire)
+        self.size += len(piece.content)
+        if not piece.frame_ends:
+            return None
+        if len(self.lengths) < MAX_FRAGMENTS:
+            self.lengths.append(self.size)
+        else:
+            self.lengths[-1] += self.size
+        self.size = 0
+        if not piece.message_ends:
+            return None
+        whole = Whole(piece.opcode, b"".join(self.parts), self.wire, self.lengths, piece.compressed)
+        self.parts, self.wire, self.lengths = [], [], []
+        return whole
+
+    def outgoing(self, message: WebSocketMessage, whole: Whole) -> list[bytes]:
+        """What to write for a message behind its event; nothing when it was dropped."""
+        is_same = not message.dropped and message.content == whole.content and message.type == whole.opcode
+        if is_same and (not whole.compressed or (self.is_verbatim and not self.diverged)):
+            return whole.wire
+        if whole.compressed and self.takeover:
+            self.diverged = True
+        if message.dropped:
+            return []
+        lengths = whole.lengths if len(message.content) == len(whole.content) else None
+        compress = whole.compressed and self.encoder.compresses
+        made = self.encoder.message(message.type, message.content, lengths, compress)
+        return [made[at : at + BATCH] for at in range(0, len(made), BATCH)]
+
+    async def send(self, pieces: list[bytes]) -> None:
+        """Write a message of this direction, a large one bit by bit as the sink takes it."""
+        if len(pieces) > 1:
+            self.gap.clear()
+            self.torn = True
+            for piece in pieces[:-1]:
+                self.sink.write(piece)
+                await self.drain()
+        if pieces:
+            self.sink.write(pieces[-1])
+            self.torn = False
+            self.gap.set()
+        await self.drain()
+
+    def __repr__(self) -> str:
+        return f"Way({self.source.peer} → {self.sink.peer}{', diverged' if self.diverged else ''})"

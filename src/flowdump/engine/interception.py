@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 from flowdump.connection import Server, hostport
 from flowdump.engine import clienthello
 from flowdump.engine.authority import Authority
+from flowdump.engine.dialing import is_address
 from flowdump.engine.errors import ConnectionFailure, PeerClosed, TimedOut, TlsError
 from flowdump.engine.given_certs import GivenCerts
 from flowdump.engine.tls_contexts import TlsContexts
 from flowdump.engine.tls_failures import describe_failure
-from flowdump.engine.upstream import Destination, is_address
+from flowdump.engine.upstream import Destination
 from flowdump.exceptions import OptionsError
 from flowdump.hooks import fire
 

@@ -18,6 +18,7 @@ from flowdump.exceptions import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flowdump.engine.dialing import Dialer
     from flowdump.engine.interception import Interception
     from flowdump.flow import Flow
     from flowdump.hooks import HookTable
@@ -64,6 +65,7 @@ class Proxy:
         self.log = log
         self.on_flow = on_flow
         self.tls: Interception
+        self.dialer: Dialer
         self.stopping = False
         self.addresses: list[tuple[str, int]] = []
         #: Every open connection, to clients and to origins.
@@ -77,10 +79,12 @@ class Proxy:
 
     async def start(self) -> None:
         """Open the listeners. Raises UserError when an address cannot be had."""
+        from flowdump.engine.dialing import Dialer
         from flowdump.engine.interception import Interception
 
         modes = [parse(spec) for spec in self.options.mode]
         self.tls = Interception(self)
+        self.dialer = Dialer()
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._on_loop_error)
         for mode in modes:
@@ -216,6 +220,7 @@ class Proxy:
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
+            self.dialer.close()
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.gather(self._ticker, return_exceptions=True)

@@ -101,7 +101,8 @@ class Stream(asyncio.BufferedProtocol):
         self.last_active = self._loop.time()
         self._registry.add(self)
         if self._on_connect is not None:
-            self._on_connect(self)
+            on_connect, self._on_connect = self._on_connect, None
+            on_connect(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._scratch

@@ -15,9 +15,11 @@ ended without; ``truncated`` tells the two apart, since a body that lasts until 
 cut by a stranger in the second case. ``unwrap`` says our own goodbye; the peer may still send (RFC 8446 section 6.1).
 
 *Sessions.* A TLS 1.3 server sends tickets after the handshake, so the client's side learns of them while reading. The
-codec calls ``on_session`` once with the first session that can be resumed, or with None when a handshake that was
+codec calls ``on_session`` once with a session that can be resumed, or with None when a handshake that was
 meant to resume one failed. In a resumed handshake no certificates are sent; those of the first one are kept with the
-session.
+session. A session is used until the server wants no more of it: asking OpenSSL for the next one copies it twice, a
+tenth of what a connection costs. (RFC 8446 appendix C.4 would have clients use a ticket once, so that nobody on the way
+can tell that two connections are of one client; a proxy for tests has no such secret.)
 """
 
 from __future__ import annotations
@@ -169,11 +171,14 @@ class TlsCodec:
 
     def _offer_session(self) -> None:
         """Hand over a session that can be resumed, once there is one."""
-        ticket = self._object.session
-        if ticket is None or not (ticket.has_ticket or (ticket.id and self.version != "TLSv1.3")):
-            return
         assert self._on_session is not None
-        self._on_session(Session(ticket, self.certificates))
+        session = self._session if self.resumed else None
+        if session is None:
+            ticket = self._object.session
+            if ticket is None or not (ticket.has_ticket or (ticket.id and self.version != "TLSv1.3")):
+                return
+            session = Session(ticket, self.certificates)
+        self._on_session(session)
         self._on_session = None
 
     # -- facts ---------------------------------------------------------------------------------------------------

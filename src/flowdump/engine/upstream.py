@@ -7,7 +7,6 @@ exchange on it ended cleanly, it is still open and nothing has arrived on it tha
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import re
 import ssl
@@ -142,17 +141,10 @@ class Upstreams:
         session = self._session
         assert server.address is not None
         host, port = server.address[0], server.address[1]
-        loop = asyncio.get_running_loop()
-        local = session.options.connect_addr
+        streams, dialer = session.proxy.streams, session.proxy.dialer
         try:
             async with asyncio.timeout(session.options.connect_timeout or None):
-                _, stream = await loop.create_connection(
-                    lambda: Stream("server", session.proxy.streams),
-                    host,
-                    port,
-                    happy_eyeballs_delay=None if is_address(host) else HAPPY_EYEBALLS_DELAY,
-                    local_addr=(local, 0) if local else None,
-                )
+                stream = await dialer.dial(host, port, session.options.connect_addr, lambda: Stream("server", streams))
         except TimeoutError:
             raise TimedOut(f"connecting to {hostport(server.address)} took too long") from None
         except (OSError, UnicodeError, ValueError) as error:
@@ -167,19 +159,8 @@ class Upstreams:
         return stream
 
 
-#: RFC 8305 section 5.
-HAPPY_EYEBALLS_DELAY = 0.25
-
 #: Idle connections to different origins that one client session keeps.
 MAX_IDLE = 32
-
-
-def is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _reason(error: Exception) -> str:

@@ -48,7 +48,7 @@ MISTAKES = {
     "syntax error": (["-s", "syntax.py"], "syntax.py:2: SyntaxError"),
     "bytes": (["-s", "saved"], "saved"),
     "import error": (["-s", "imports.py"], "imports.py:3: loading failed: ModuleNotFoundError: No module named 'nos"),
-    "missing part of mitmproxy": (["-s", "facade.py"], "mitmproxy.tools is not part of this version"),
+    "missing part of mitmproxy": (["-s", "facade.py"], "mitmproxy.tools.web belongs to a user interface"),
     "argparse": (["-s", "arguments.py one"], "the following arguments are required: dst"),
     "exit with a message": (["-s", "leave.py"], "not today"),
     "error in load": (["-s", "load.py"], "load.py:2: "),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from flowdump.log import EventLog, coloured
 from flowdump.option_table import GROUPS, OPTIONS, Spec
 from flowdump.options import Options, listing, load_config
 from flowdump.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 EXAMPLES = """\
 Examples:
@@ -193,8 +196,8 @@ def _set_filter(options: Options, expression: str) -> None:
     options.update(dumper_filter=expression, save_stream_filter=expression, readfile_filter=expression)
 
 
-def main() -> None:
-    """The entry point ``flowdump``."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point ``flowdump``; without ``arguments`` it takes those of the process."""
     # Flows come and go by the thousand and hold no cycles of ours: what exists now is exempt, and young objects are
     # looked through rarely.
     gc.freeze()
@@ -213,7 +216,7 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        command.main(prog_name="flowdump")
+        command.main(arguments, prog_name="flowdump")
     except OSError as error:  # stdout does not take what click writes there
         sys.stderr.write(f"flowdump: cannot write 'stdout': {error.strerror or error}\n")
         os._exit(1)

@@ -13,6 +13,7 @@ from enum import Flag
 from typing import Any, ClassVar, Literal, Self
 
 from flowdump.certs import Cert
+from flowdump.older_names import OlderConnection
 
 Address = tuple[str, int] | tuple[str, int, int, int]
 TransportProtocol = Literal["tcp", "udp"]
@@ -55,7 +56,7 @@ def _via(value: Any) -> Any:
     return None if value is None else (value[0], tuple(value[1]))
 
 
-class Connection:
+class Connection(OlderConnection):
     """What both ends have in common. Every attribute may be set by a script.
 
     Connections are equal when their ids are: flows of one connection that were read from a file have a copy each.

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from flowdump.connection import Client, Server, new_id
 from flowdump.exceptions import ControlException
+from flowdump.older_names import OlderFlow
 
 #: The version of the state dict, mitmproxy 11.0 and later.
 STATE_VERSION = 21
@@ -52,7 +53,7 @@ class Error:
     __repr__ = __str__
 
 
-class Flow:
+class Flow(OlderFlow):
     """One exchange of whatever protocol.
 
     ``id`` is a UUID as text. ``error`` may stand beside a response. ``is_replay`` is None, ``"request"`` (sent again by
@@ -186,8 +187,11 @@ class Flow:
         """Whether ``kill()`` still makes a difference: the flow is live and not killed yet."""
         return bool(self.live) and not (self.error and self.error.msg == Error.KILLED_MESSAGE)
 
-    def kill(self) -> None:
-        """Give the flow up: nothing more of it is forwarded. Raises ControlException when it is not killable."""
+    def kill(self, *_: Any) -> None:
+        """Give the flow up: nothing more of it is forwarded. Raises ControlException when it is not killable.
+
+        Older scripts pass ``ctx.master``, to ``intercept`` as well; it is not needed.
+        """
         if not self.killable:
             raise ControlException("Flow is not killable.")
         self.error = Error(Error.KILLED_MESSAGE)
@@ -195,7 +199,7 @@ class Flow:
         live, self.live = self.live, False
         _tell(live, "kill", self)
 
-    def intercept(self) -> None:
+    def intercept(self, *_: Any) -> None:
         """Hold the flow until ``resume()``. A flow from a file is only marked as intercepted: nothing waits for it."""
         if not self.intercepted:
             self.intercepted = True

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from flowdump.multidict import BaseMultiDict, MultiDict
+from flowdump.older_names import OlderHeaders
 
 
 def to_bytes(value: str | bytes) -> bytes:
@@ -29,7 +30,7 @@ def _folded(key: str | bytes) -> bytes:
     return to_bytes(key).lower()
 
 
-class Headers(MultiDict[Any, Any]):
+class Headers(OlderHeaders, MultiDict[Any, Any]):
     """Header or trailer fields (RFC 9110 section 5).
 
     ``fields`` holds ``(name, value)`` pairs of bytes as they were on the wire. Everything else speaks ``str``, decoded
@@ -122,8 +123,14 @@ class Headers(MultiDict[Any, Any]):
 
     # -- changing ------------------------------------------------------------------------------------------------
 
-    def __setitem__(self, key: str | bytes, value: str | bytes) -> None:
-        """One field of this name with this value; the index is kept up to date, as scripts set more than one."""
+    def __setitem__(self, key: str | bytes, value: Any) -> None:
+        """One field of this name with this value; the index is kept up to date, as scripts set more than one.
+
+        A list sets as many fields, for scripts of the first generation.
+        """
+        if type(value) is list:
+            self.set_all(key, value)
+            return
         folded, raw, fields, index = _folded(key), to_bytes(value), self.fields, self._by_name()
         if folded not in index:
             self.fields = (*fields, (to_bytes(key), raw))

@@ -57,12 +57,31 @@ EVENTS = (
     Event("tls_established_server", ("data",), "The TLS handshake with a server succeeded: see ``data.conn``."),
     Event("tls_failed_client", ("data",), "The TLS handshake with a client failed: see ``data.conn.error``."),
     Event("tls_failed_server", ("data",), "The TLS handshake with a server failed: see ``data.conn.error``."),
+    Event(
+        "quic_start_client", ("data",), "For scripts that handle QUIC: it does not happen here, as QUIC is not spoken."
+    ),
+    Event(
+        "quic_start_server", ("data",), "For scripts that handle QUIC: it does not happen here, as QUIC is not spoken."
+    ),
+    Event(
+        "next_layer",
+        ("data",),
+        "For scripts that change mitmproxy's protocol layers: it does not happen here, as there are none.",
+    ),
+    Event("socks5_auth", ("data",), "A client of SOCKS5 mode gave credentials; set ``data.valid`` to accept them."),
     # HTTP
     Event(
         "http_connect",
         ("flow",),
         "A client sent CONNECT. A response other than 2xx that is set here refuses the tunnel.",
     ),
+    Event(
+        "http_connect_upstream",
+        ("flow",),
+        "A CONNECT request is about to be sent to an upstream proxy; its headers may be changed.",
+    ),
+    Event("http_connected", ("flow",), "The answer to a client's CONNECT was 2xx: the tunnel is open."),
+    Event("http_connect_error", ("flow",), "A client's CONNECT was refused; see ``flow.response``."),
     Event(
         "requestheaders",
         ("flow",),

@@ -11,6 +11,7 @@ from typing import Any
 from flowdump.flow import Error, Flow
 from flowdump.headers import Headers
 from flowdump.message import Message
+from flowdump.older_names import OlderHTTPFlow
 from flowdump.request import Request, RequestData
 from flowdump.response import Response, ResponseData
 from flowdump.websocket import WebSocketData
@@ -18,7 +19,7 @@ from flowdump.websocket import WebSocketData
 __all__ = ["HTTPFlow", "Headers", "Message", "Request", "RequestData", "Response", "ResponseData"]
 
 
-class HTTPFlow(Flow):
+class HTTPFlow(OlderHTTPFlow, Flow):
     """A request and what became of it.
 
     ``response`` is None until there is one, ``websocket`` is set once the connection speaks WebSocket.

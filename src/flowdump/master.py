@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from flowdump.exceptions import CommandError
-from flowdump.hooks import HookTable
+from flowdump import ctx
+from flowdump.exceptions import AddonManagerError, CommandError
+from flowdump.hooks import HookTable, fire
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from flowdump.log import EventLog
     from flowdump.options import Options
@@ -25,6 +26,8 @@ class Addons:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        #: Makes of an addon that somebody adds by hand what gets the events; scripts have theirs wrapped.
+        self.adopt: Callable[[Any], Iterable[Any]] = lambda addon: [addon]
         self.script_addons: list[Any] = []
         self.builtins: list[Any] = []
         self.table = HookTable()
@@ -34,6 +37,51 @@ class Addons:
         """Prepare the table anew, after addons came or went."""
         active = [addon for addon in self.builtins if self.script_addons or self._options.get(addon.option)]
         self.table = HookTable([*self.script_addons, *active])
+
+    def add(self, *addons: Any) -> None:
+        """Add addons behind the others; they get ``load`` and ``configure``.
+
+        Raises AddonManagerError where one of that name is there, and what their handlers raise.
+        """
+        for addon in addons:
+            if _name_of(addon) in self.lookup:
+                raise AddonManagerError(f"there is an addon {_name_of(addon)!r} already")
+            for one in self.adopt(addon):
+                self.invoke_addon(one, "load", Loader(ctx.master))
+                self.script_addons.append(one)
+                self.rebuild()
+                self.invoke_addon(one, "configure", self._options.keys())
+
+    def remove(self, addon: Any) -> None:
+        """Take an addon out again; it gets ``done``. Raises AddonManagerError where it is not one of them."""
+        known = [one for one in self.script_addons if getattr(one, "addon", one) is addon]
+        if not known:
+            raise AddonManagerError(f"there is no addon {_name_of(addon)!r}")
+        self.script_addons = [one for one in self.script_addons if one not in known]
+        self.rebuild()
+        for one in known:
+            self.invoke_addon(one, "done")
+
+    def clear(self) -> None:
+        """Remove every addon that was added."""
+        for one in list(self.script_addons):
+            with suppress(AddonManagerError):  # one of an addon that went with another of its parts
+                self.remove(getattr(one, "addon", one))
+
+    def trigger(self, event: Any) -> None:
+        """Fire an event such as ``UpdateHook([flow])``; what is asynchronous goes on in the loop."""
+        for handler in self.table.handlers(event.name):
+            _begin(handler(*event.args()))
+
+    async def trigger_event(self, event: Any) -> None:
+        """Fire an event and wait for its handlers."""
+        await fire(self.table.handlers(event.name), *event.args())
+
+    def invoke_addon(self, addon: Any, event: str, *arguments: Any) -> None:
+        """Call one handler of one addon, if it has it."""
+        handler = getattr(addon, event, None)
+        if callable(handler):
+            _begin(handler(*arguments))
 
     def _configure(self, changed: set[str]) -> None:
         for handler in self.table.configure:
@@ -49,8 +97,10 @@ class Addons:
         everyone = [getattr(addon, "addon", addon) for addon in (*self.script_addons, *self.builtins)]
         return {_name_of(addon): addon for addon in everyone}
 
-    def __contains__(self, name: object) -> bool:
-        return name in self.lookup
+    def __contains__(self, addon: object) -> bool:
+        """Whether there is an addon of a name, or that addon."""
+        known = self.lookup
+        return addon in known if isinstance(addon, str) else any(addon is one for one in known.values())
 
     def __len__(self) -> int:
         return len(self.lookup)
@@ -71,11 +121,13 @@ class Loader:
 
     def __init__(self, master: Master) -> None:
         self.master = master
+        #: Who declares things now, for people.
+        self.source = ""
         master.find_loop()
 
     def add_option(self, name: str, typespec: Any, default: Any, help: str, choices: Any = None) -> None:
         """Declare an option: ``loader.add_option("limit", int, 10, "How many")``. Raises OptionsError."""
-        self.master.options.add_option(name, typespec, default, help, choices)
+        self.master.options.add_option(name, typespec, default, help, choices, self.source)
 
     def add_command(self, path: str, function: Any) -> None:
         """Commands are not part of this version; declaring one is logged and has no effect."""
@@ -91,6 +143,8 @@ class Master:
         self.addons = Addons(options)
         self.commands = Commands()
         self.should_exit = False
+        #: Tasks that nobody else holds on to.
+        self.background: set[Any] = set()
         #: Called by ``shutdown``, from whatever thread that is.
         self.on_shutdown: Callable[[], None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -114,6 +168,16 @@ class Master:
         self.should_exit = True
         if self.on_shutdown is not None:
             self.on_shutdown()
+
+
+def _begin(waiting: Any) -> None:
+    """Let what an ``async def`` gave go on in the loop."""
+    if waiting is not None and hasattr(waiting, "__await__"):
+        import asyncio
+
+        task = asyncio.ensure_future(waiting)
+        ctx.master.background.add(task)
+        task.add_done_callback(ctx.master.background.discard)
 
 
 def _name_of(addon: Any) -> str:

@@ -48,6 +48,8 @@ class Options:
         own["_deferred"] = {}
         own["_subscribers"] = []
         own["_given"] = set()
+        #: Who declared the options that are not in the table.
+        own["_sources"] = {}
         for spec in self._specs.values():
             own[spec.name] = _copied(spec.default)
 
@@ -186,23 +188,25 @@ class Options:
     # -- declaring -----------------------------------------------------------------------------------------------
 
     def add_option(
-        self, name: str, typespec: Any, default: Any, help: str, choices: Sequence[str] | None = None
+        self, name: str, typespec: Any, default: Any, help: str, choices: Sequence[str] | None = None, source: str = ""
     ) -> None:
         """Declare an option; a value that was set for it before now takes effect.
 
         ``typespec`` is str, bool, int, Optional[str], Optional[int] or Sequence[str]. Declaring it again with the same
-        type is no error (a script that is loaded twice does that). Raises OptionsError.
+        type is no error (a script that is loaded twice does that). ``source`` is who declares it, for people. Raises
+        OptionsError.
         """
         if name.startswith("_") or hasattr(Options, name):
             raise OptionsError(f"an option cannot be called {name!r}: ctx.options.{name} is something else")
         spec = Spec(name, type_name(typespec), default, help, tuple(choices or ()))
         known = self._specs.get(name)
         if known is not None and (known.type != spec.type or name in _BUILT_IN):
-            raise OptionsError(f"option {name!r} is declared already, as {known.type}")
+            raise OptionsError(_twice(spec, source, known, self._sources.get(name, "")))
         value = _checked(spec, default)
         self._specs[name] = spec
         if known is None:
             self.__dict__[name] = value
+            self._sources[name] = source
         deferred = self._deferred.pop(name, None)
         if deferred is not None:
             self.update(**{name: _parsed_texts(spec, deferred.values)})
@@ -218,6 +222,17 @@ class Options:
 
 
 _BUILT_IN = frozenset(spec.name for spec in OPTIONS)
+
+
+def _twice(spec: Spec, source: str, known: Spec, known_source: str) -> str:
+    """What to say when an option is declared again and cannot be."""
+    if not source:
+        return f"option {spec.name!r} is declared already, as {known.type}"
+    owner = "flowdump itself" if known.name in _BUILT_IN else known_source or "another addon"
+    return (
+        f"option {spec.name!r} is declared already, as {known.type} by {owner}, and as {spec.type} by {source}: "
+        "one of them has to be renamed"
+    )
 
 
 def type_name(typespec: Any) -> str:
@@ -315,11 +330,16 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
 }
 
 
+def fits(type: str, value: Any) -> bool:
+    """Whether a value is of a type such as ``"int?"``."""
+    return type in _CHECKS and _CHECKS[type](value)
+
+
 def _checked(spec: Spec, value: Any) -> Any:
     """``value`` if it fits. Raises OptionsError."""
     if spec.type == "size?" and isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    if spec.type not in _CHECKS or not _CHECKS[spec.type](value):
+    if not fits(spec.type, value):
         raise OptionsError(f"option {spec.name!r} is of type {spec.type}, {value!r} is not")
     if spec.choices and value is not None and value not in spec.choices:
         raise OptionsError(f"option {spec.name!r} is one of {', '.join(map(str, spec.choices))}, not {value!r}")

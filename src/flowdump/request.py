@@ -12,6 +12,7 @@ from flowdump import urls
 from flowdump.headers import to_bytes, to_headers
 from flowdump.message import Message, MessageData, pairs_of
 from flowdump.multidict import MultiDictView
+from flowdump.older_names import OlderRequest
 
 #: Codings that flowdump can undo; ``constrain_encoding`` asks the origin for no other.
 KNOWN_CODINGS = ("gzip", "deflate", "br", "zstd", "identity")
@@ -34,7 +35,7 @@ class RequestData(MessageData):
     path: bytes
 
 
-class Request(Message):
+class Request(OlderRequest, Message):
     """An HTTP request (RFC 9110). ``Request.make("GET", "https://example.com/")`` makes one."""
 
     DATA = RequestData

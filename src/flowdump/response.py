@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from flowdump.headers import to_headers
 from flowdump.message import Message, MessageData, pairs_of
 from flowdump.multidict import MultiDict, MultiDictView
+from flowdump.older_names import OlderResponse
 from flowdump.status_codes import RESPONSES
 
 
@@ -22,7 +23,7 @@ class ResponseData(MessageData):
     reason: bytes
 
 
-class Response(Message):
+class Response(OlderResponse, Message):
     """An HTTP response (RFC 9110). ``Response.make(200, b"hello", {"content-type": "text/plain"})`` makes one."""
 
     DATA = ResponseData

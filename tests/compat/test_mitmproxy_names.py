@@ -47,24 +47,28 @@ def test_import_of_the_package_alone_is_enough(bench: Bench, name: str) -> None:
     assert done.flow.comment == f"mitmproxy.{name}"
 
 
+SCREEN = "belongs to a user interface, which is not part of a headless tool"
+MISSING = "is not part of this version of flowdump"
+
+
 @pytest.mark.parametrize(
-    ("statement", "name"),
+    ("statement", "says"),
     [
-        ("import mitmproxy.contentviews", "mitmproxy.contentviews"),
-        ("import mitmproxy.proxy.layers", "mitmproxy.proxy"),
-        ("from mitmproxy import net", "mitmproxy.net"),
-        ("from mitmproxy.net.http import http1", "mitmproxy.net"),
-        ("from mitmproxy.tools.console import master", "mitmproxy.tools"),
-        ("from mitmproxy import ctx, http, nothing", "mitmproxy.nothing"),
+        ("import mitmproxy.proxy.layers", f"mitmproxy.proxy.layers {MISSING}"),
+        ("from mitmproxy.proxy.layers import tls", f"mitmproxy.proxy.layers {MISSING}"),
+        ("from mitmproxy.tools.console import master", f"mitmproxy.tools.console {SCREEN}"),
+        ("import mitmproxy.tools.web.app", f"mitmproxy.tools.web {SCREEN}"),
+        ("from libmproxy.console import common", f"libmproxy.console {SCREEN}"),
+        ("from mitmproxy.net import tcp", f"mitmproxy.net.tcp {MISSING}"),
+        ("import netlib.tcp", f"netlib.tcp {MISSING}"),
+        ("from mitmproxy import ctx, http, nothing", f"mitmproxy.nothing {MISSING}"),
     ],
 )
-def test_what_is_missing_is_named(bench: Bench, statement: str, name: str) -> None:
+def test_what_is_missing_is_named(bench: Bench, statement: str, says: str) -> None:
     done = bench(f"\n{statement}\n")
     assert (done.code, done.flows) == (1, None)
     path = bench.folder / "script.py"
-    assert done.log == (
-        f"flowdump: {path}:2: loading failed: ModuleNotFoundError: {name} is not part of this version of flowdump\n"
-    )
+    assert done.log == f"flowdump: {path}:2: loading failed: ModuleNotFoundError: {says}\n"
 
 
 def test_a_missing_name_in_a_module(bench: Bench) -> None:
@@ -79,13 +83,13 @@ def test_scripts_may_ask_what_there_is(bench: Bench) -> None:
         import mitmproxy
 
         try:
-            from mitmproxy import contentviews
+            from mitmproxy import platform
         except ImportError:
-            contentviews = None
-        assert not hasattr(mitmproxy, "addonmanager") and hasattr(mitmproxy, "http")
+            platform = None
+        assert not hasattr(mitmproxy, "platform") and hasattr(mitmproxy, "http")
 
         def request(flow):
-            flow.comment = repr(contentviews)
+            flow.comment = repr(platform)
         """
     )
     assert (done.code, done.flow.comment) == (0, "None")
@@ -107,13 +111,13 @@ def test_an_installed_mitmproxy_stays_out_of_the_way(fake: Path, tmp_path: Path)
     script.write_text(
         "import mitmproxy, mitmproxy.http, flowdump.http\n"
         "assert not hasattr(mitmproxy, 'FAKE') and mitmproxy.http.HTTPFlow is flowdump.http.HTTPFlow\n"
-        "try:\n    import mitmproxy.net\nexcept ImportError as error:\n    words = str(error)\n"
+        "try:\n    import mitmproxy.platform\nexcept ImportError as error:\n    words = str(error)\n"
         "def request(flow):\n    flow.comment = words\n"
     )
     environment = {"PYTHONPATH": os.pathsep.join([str(fake), *filter(None, [os.environ.get("PYTHONPATH")])])}
     run_flowdump("-r", source, "-s", script, "-w", tmp_path / "out", env=environment, check=True)
     (flow,) = read_flows(tmp_path / "out")
-    assert flow.comment == "mitmproxy.net is not part of this version of flowdump"
+    assert flow.comment == "mitmproxy.platform is not part of this version of flowdump"
 
 
 def test_the_names_go_as_they_came(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from tests.support.live import Running, origin, run, running, shared_confdir
 from tests.support.pki import EXPIRED, Ca, Credentials, self_signed
 
 from flowdump.engine.authority import Authority
-from flowdump.engine.interception import ClientHelloData, TlsData
+from flowdump.hook_data import ClientHelloData, TlsData
 from flowdump.http import HTTPFlow, Response
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"

@@ -321,12 +321,8 @@ BROKEN = {
         "{path}:2: request needs an instance",
     ),
     "no list": ("class A: pass\naddons = A()\n", "{path}: addons has to be a list, not A"),
-    "first generation": ("def request(context, flow):\n    pass\n", "{path}:1: request(context, flow) belongs to"),
-    "first start": (
-        "def start(context, argv):\n    pass\n",
-        "{path}:1: start(context, argv) belongs to the scripting API",
-    ),
-    "first start alone": ("\ndef start(context):\n    pass\n", "{path}:2: start(context) belongs to the scripting API"),
+    "Python 2": ("import os\n\nprint 'x'\n", "{path}:3: SyntaxError: Missing parentheses"),
+    "first start": ("\ndef start(context):\n    1 / 0\n", "{path}:3: loading failed: ZeroDivisionError"),
     "concurrent": (
         "from flowdump.scripting import concurrent\n\n@concurrent\nasync def request(flow):\n    pass\n",
         "{path}:3: loading failed: TypeError: @concurrent is for plain functions",

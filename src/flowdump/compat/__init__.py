@@ -1,8 +1,12 @@
 """The module names of mitmproxy over flowdump's own classes, so that existing scripts import what they always did.
 
-While flowdump runs scripts, a finder in front of :data:`sys.meta_path` resolves ``mitmproxy`` and everything below it
-to the thin modules in this folder, even where a real mitmproxy is installed beside flowdump: a script would otherwise
-get classes of which no flow is an instance. A module that is not here is an ImportError that names it.
+While flowdump runs scripts, a finder in front of :data:`sys.meta_path` resolves ``mitmproxy``, and ``libmproxy`` and
+``netlib`` for the oldest scripts, to the thin modules in this folder, even where a real mitmproxy is installed beside
+flowdump: a script would otherwise get classes of which no flow is an instance. A module that is not here is an
+ImportError that names it. What is a class or function of its own, under an older name only, is in :mod:`.shims`.
+
+Test suites of scripts run on flowdump as ``python -m flowdump.compat pytest …``, or with this package as a plugin of
+pytest: ``pytest -p flowdump.compat``.
 """
 
 from __future__ import annotations
@@ -15,7 +19,17 @@ from importlib.machinery import ModuleSpec
 from typing import Any
 
 _FOLDER = os.path.dirname(__file__)
-_PACKAGES = ("mitmproxy",)
+_PACKAGES = ("mitmproxy", "libmproxy", "netlib")
+
+#: Modules of user interfaces, in whatever generation.
+_SCREENS = (
+    "mitmproxy.tools.console",
+    "mitmproxy.tools.web",
+    "mitmproxy.console",
+    "mitmproxy.web",
+    "libmproxy.console",
+    "libmproxy.web",
+)
 
 
 class Finder(MetaPathFinder):
@@ -25,27 +39,48 @@ class Finder(MetaPathFinder):
         if fullname.partition(".")[0] not in _PACKAGES:
             return None
         place = os.path.join(_FOLDER, *fullname.split("."))
-        if os.path.isdir(place):
+        if os.path.isfile(os.path.join(place, "__init__.py")):
             return importlib.util.spec_from_file_location(
                 fullname, os.path.join(place, "__init__.py"), submodule_search_locations=[place]
             )
         if os.path.isfile(f"{place}.py"):
             return importlib.util.spec_from_file_location(fullname, f"{place}.py")
         # Without a name on the exception: "from mitmproxy import x" would replace one that says x by its own words.
-        raise ModuleNotFoundError(f"{fullname} is not part of this version of flowdump")
+        raise ModuleNotFoundError(_reason(fullname))
+
+
+def _reason(name: str) -> str:
+    if any(f"{name}.".startswith(f"{screen}.") for screen in _SCREENS):
+        return f"{name} belongs to a user interface, which is not part of a headless tool"
+    return f"{name} is not part of this version of flowdump"
 
 
 def install() -> None:
     """Put the finder first, once; names that were imported from elsewhere are forgotten."""
     if any(isinstance(finder, Finder) for finder in sys.meta_path):
         return
-    for name in [name for name in sys.modules if name.partition(".")[0] in _PACKAGES]:
-        del sys.modules[name]
+    _forget()
     sys.meta_path.insert(0, Finder())
 
 
 def uninstall() -> None:
     """Take the finder away again, and with it every module that it resolved."""
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Finder)]
+    _forget()
+
+
+def _forget() -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] in _PACKAGES]:
         del sys.modules[name]
+
+
+# -- the plugin of pytest ----------------------------------------------------------------------------------------
+
+
+def pytest_load_initial_conftests(early_config: Any, parser: Any, args: Any) -> None:
+    """Before any ``conftest.py`` is imported, which may import ``mitmproxy.test`` already."""
+    install()
+
+
+def pytest_unconfigure(config: Any) -> None:
+    uninstall()

@@ -14,8 +14,7 @@ import asyncio
 import re
 import ssl
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flowdump.connection import Server, hostport
 from flowdump.engine import clienthello
@@ -27,6 +26,7 @@ from flowdump.engine.tls_contexts import TlsContexts
 from flowdump.engine.tls_failures import describe_failure
 from flowdump.engine.upstream import Destination
 from flowdump.exceptions import OptionsError
+from flowdump.hook_data import ClientHelloData, Context, TlsData
 from flowdump.hooks import fire
 
 if TYPE_CHECKING:
@@ -39,39 +39,6 @@ if TYPE_CHECKING:
     from flowdump.engine.upstream import Upstream
 
 ALPN = (b"http/1.1",)
-
-
-@dataclass
-class Context:
-    """The two connections that a TLS event is about."""
-
-    client: Client
-    server: Server
-
-
-@dataclass
-class ClientHelloData:
-    """The argument of ``tls_clienthello``; the two switches may be set there."""
-
-    client_hello: clienthello.ClientHello
-    context: Context
-    #: Do not intercept this connection: pass its bytes.
-    ignore_connection: bool = False
-    #: Finish the handshake with the origin before the one with the client, whatever the options say.
-    establish_server_tls_first: bool = False
-
-
-@dataclass
-class TlsData:
-    """The argument of the other TLS events: ``conn`` is the connection whose handshake it is."""
-
-    conn: Any
-    context: Context
-    ssl_conn: Any = None
-
-    @property
-    def is_client(self) -> bool:
-        return self.conn is self.context.client
 
 
 class Interception:

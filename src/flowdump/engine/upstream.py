@@ -11,12 +11,13 @@ import os
 import re
 import ssl
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flowdump.connection import ConnectionState, Server, hostport
 from flowdump.engine.errors import ConnectError, ConnectionFailure, TimedOut, TlsError
 from flowdump.engine.http1 import Http1Client
 from flowdump.engine.stream import Stream
+from flowdump.hook_data import ServerData
 from flowdump.hooks import fire
 
 if TYPE_CHECKING:
@@ -31,13 +32,6 @@ class Destination(NamedTuple):
     port: int
     tls: bool
     sni: str | None = None
-
-
-class ServerData(NamedTuple):
-    """The argument of the server events."""
-
-    server: Server
-    client: Any
 
 
 class Upstream:

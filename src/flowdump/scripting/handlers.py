@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 BLOCKING = 0.25
 
 
+class Adapted:
+    """Stands for an addon of older shape: its handlers as attributes named like today's events."""
+
+    def __init__(self, addon: Any) -> None:
+        self.addon = addon
+
+    def __repr__(self) -> str:
+        return f"Adapted({self.addon!r})"
+
+
 class WrappedAddon:
     """An addon of a script as the hook table sees it: with the wrapped handlers as attributes.
 
@@ -33,12 +43,13 @@ class WrappedAddon:
 
     def __init__(self, script: Script, addon: Any) -> None:
         self.script = script
-        self.addon = addon
+        #: The addon as the script knows it.
+        self.addon = addon.addon if isinstance(addon, Adapted) else addon
         for event in EVENTS:
             handler: Any = getattr(addon, event.name, None)
-            if _is_handler(addon, handler):
+            if is_handler(addon, handler):
                 _check(script, addon, handler, event)
-                setattr(self, event.name, _WRAPPERS.get(event.name, _wrap)(script, event.name, handler))
+                setattr(self, event.name, _WRAPPERS.get(event.name, wrap)(script, event.name, handler))
 
     def __repr__(self) -> str:
         return f"WrappedAddon({self.addon!r})"
@@ -47,7 +58,7 @@ class WrappedAddon:
 # -- what is a handler -------------------------------------------------------------------------------------------
 
 
-def _is_handler(addon: Any, handler: Any) -> bool:
+def is_handler(addon: Any, handler: Any) -> bool:
     """Callable, and meant as one: not a class named ``error``, nor the ``load`` of ``from json import load``."""
     if not callable(handler) or isinstance(handler, type):
         return False
@@ -72,7 +83,7 @@ def place_of(handler: Callable[..., Any]) -> tuple[str, int] | None:
     return (code.co_filename, code.co_firstlineno) if code else None
 
 
-def _located(script: Script, handler: Callable[..., Any]) -> str:
+def located(script: Script, handler: Callable[..., Any]) -> str:
     file, line = place_of(handler) or (script.path, 1)
     return f"{file}:{line}"
 
@@ -81,19 +92,19 @@ def _check(script: Script, addon: Any, handler: Callable[..., Any], event: Any) 
     """Raises ScriptError for a method of a class that is an addon itself, and for a coroutine nobody could wait for."""
     if isinstance(addon, type) and len(required_names(handler)) == len(event.arguments) + 1:
         raise ScriptError(
-            f"{_located(script, handler)}: {event.name} needs an instance, and the addon is the class {addon.__name__} "
+            f"{located(script, handler)}: {event.name} needs an instance, and the addon is the class {addon.__name__} "
             f"itself: put {addon.__name__}() into addons, or make it a static method"
         )
     if event.name in _PLAIN and inspect.iscoroutinefunction(handler):
         raise ScriptError(
-            f"{_located(script, handler)}: {event.name} has to be a plain function: nothing can wait for it"
+            f"{located(script, handler)}: {event.name} has to be a plain function: nothing can wait for it"
         )
 
 
 # -- calling them ------------------------------------------------------------------------------------------------
 
 
-def _wrap(script: Script, event: str, handler: Callable[..., Any]) -> Callable[..., Any]:
+def wrap(script: Script, event: str, handler: Callable[..., Any]) -> Callable[..., Any]:
     argv = script.argv
 
     def call(*arguments: Any) -> Awaitable[None] | None:
@@ -142,7 +153,7 @@ def _warn(script: Script, event: str, handler: Callable[..., Any], seconds: floa
         return
     script.blocking.append(handler)
     ctx.log.warn(
-        f"{_located(script, handler)}: {event} blocked everything else for {seconds:.1f} s (said once); "
+        f"{located(script, handler)}: {event} blocked everything else for {seconds:.1f} s (said once); "
         "@concurrent or async def would let other flows go on"
     )
 
@@ -153,6 +164,8 @@ def _wrap_startup(script: Script, event: str, handler: Callable[..., Any]) -> Ca
     takes_options = event == "configure" and len(required_names(handler)) == 2
 
     def call(*arguments: Any) -> None:
+        if event == "load":
+            arguments[0].source = script.argv[0]
         with script.startup(event), script.arguments():
             handler(*((ctx.options, *arguments) if takes_options else arguments))
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from flowdump import ctx
 from flowdump.exceptions import OptionsError, ScriptError
+from flowdump.scripting import advice, generations
 from flowdump.scripting.handlers import WrappedAddon, place_of, required_names
 
 #: Called with the text of the error when a handler raised.
@@ -34,9 +35,6 @@ _LIBRARIES = tuple(
 
 #: Names of scripts in :data:`sys.modules`.
 _PREFIX = "__flowdump_script__"
-
-#: Events that a script of the first generation may have, and how many arguments they have without its context.
-_FIRST_GENERATION = {"request": 1, "response": 1, "error": 1, "responseheaders": 1, "start": 0, "done": 0}
 
 
 class Script:
@@ -59,7 +57,18 @@ class Script:
         """
         with self.startup("loading"), self.arguments():
             self.module = self._import()
-            self.addons = [WrappedAddon(self, addon) for addon in self._found(self.module)]
+            ctx.master.addons.adopt = self.adopt
+            found = self._found(self.module)
+            self.addons = [one for addon in found for one in self._wrapped(addon)]
+            for text in advice.about(self, found):
+                ctx.log.warn(text)
+
+    def _wrapped(self, addon: Any) -> Iterator[WrappedAddon]:
+        return (WrappedAddon(self, one) for one in generations.adapt(self, addon))
+
+    def adopt(self, addon: Any) -> list[WrappedAddon]:
+        """An addon (with those in its list) that a script adds while it runs, treated like its own."""
+        return [one for found in _flattened(addon) for one in self._wrapped(found)]
 
     @contextmanager
     def arguments(self) -> Iterator[None]:
@@ -86,7 +95,8 @@ class Script:
             known = error.filename and os.path.exists(error.filename)
             where = f"{error.filename}:{error.lineno or 1}" if known else self._where(error)
             line = f"\n    {error.text.strip()}" if error.text else ""
-            raise ScriptError(f"{where}: {type(error).__name__}: {error.msg}{line}") from None
+            python3 = " (not valid Python 3)" if known else ""
+            raise ScriptError(f"{where}: {type(error).__name__}: {error.msg}{python3}{line}") from None
         except Exception as error:
             raise ScriptError(f"{self._where(error)}: {doing} failed: {type(error).__name__}: {error}") from error
 
@@ -126,7 +136,8 @@ class Script:
         ``start`` is an event of the second generation of the scripting API; a module with ``load`` or ``addons`` is
         younger, and may call one of its own functions what it likes.
         """
-        self._refuse_context(module)
+        if generations.is_first(module):
+            return [generations.start_first(self, module)]
         start = getattr(module, "start", None)
         if not isinstance(start, types.FunctionType) or hasattr(module, "addons") or hasattr(module, "load"):
             return _flattened(module)
@@ -135,18 +146,6 @@ class Script:
             return _flattened(module)
         instead = start(*[ctx.options for _ in names])
         return _flattened(module if instead is None else instead)
-
-    def _refuse_context(self, module: types.ModuleType) -> None:
-        """Scripts of the oldest API take a context first."""
-        for event, usual in _FIRST_GENERATION.items():
-            handler: Any = getattr(module, event, None)
-            names = required_names(handler) if isinstance(handler, types.FunctionType) else []
-            if names[usual:] and (usual or names[0] in ("context", "ctx", "sc")):
-                _, line = place_of(handler) or ("", 1)
-                raise ScriptError(
-                    f"{self.path}:{line}: {event}({', '.join(names)}) belongs to the scripting API of mitmproxy 0.x, "
-                    "which is not part of this version of flowdump"
-                )
 
     # -- errors --------------------------------------------------------------------------------------------------
 

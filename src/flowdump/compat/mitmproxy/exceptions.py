@@ -8,6 +8,7 @@ from flowdump.exceptions import (
     FlowReadException,
     OptionsError,
 )
+from flowdump.exceptions import ControlException as Kill
 from flowdump.exceptions import FlowdumpError as MitmproxyException
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "CommandError",
     "ControlException",
     "FlowReadException",
+    "Kill",
     "MitmproxyException",
     "OptionsError",
 ]

@@ -1,0 +1,1 @@
+"""``libmproxy``: the name of mitmproxy up to 0.15."""

@@ -1,0 +1,5 @@
+"""``libmproxy.encoding``: content codings."""
+
+from flowdump.compat.shims.encoding import decode, encode
+
+__all__ = ["decode", "encode"]

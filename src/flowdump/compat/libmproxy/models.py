@@ -1,0 +1,27 @@
+"""``libmproxy.models``: flows and messages."""
+
+from flowdump.compat.shims.older_http import (
+    HTTPRequest,
+    HTTPResponse,
+    decoded,
+    make_connect_response,
+    make_error_response,
+)
+from flowdump.connection import Client as ClientConnection
+from flowdump.connection import Server as ServerConnection
+from flowdump.flow import Error, Flow
+from flowdump.http import Headers, HTTPFlow
+
+__all__ = [
+    "ClientConnection",
+    "Error",
+    "Flow",
+    "HTTPFlow",
+    "HTTPRequest",
+    "HTTPResponse",
+    "Headers",
+    "ServerConnection",
+    "decoded",
+    "make_connect_response",
+    "make_error_response",
+]

@@ -1,0 +1,1 @@
+"""``libmproxy.protocol``: the messages of each protocol."""

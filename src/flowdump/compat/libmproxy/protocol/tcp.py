@@ -1,0 +1,5 @@
+"""``libmproxy.protocol.tcp``: TCP flows."""
+
+from flowdump.tcp import TCPFlow, TCPMessage
+
+__all__ = ["TCPFlow", "TCPMessage"]

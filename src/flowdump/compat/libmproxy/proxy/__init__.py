@@ -1,0 +1,1 @@
+"""``libmproxy.proxy``: connections."""

@@ -1,0 +1,6 @@
+"""``libmproxy.script``: the ``@concurrent`` decorator, and the context."""
+
+from flowdump.scripting.concurrency import concurrent
+from flowdump.scripting.first import ScriptContext
+
+__all__ = ["ScriptContext", "concurrent"]

@@ -1,0 +1,1 @@
+"""``mitmproxy.addons``: the addons that come with the tool, one module each."""

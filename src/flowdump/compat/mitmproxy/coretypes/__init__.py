@@ -1,0 +1,1 @@
+"""``mitmproxy.coretypes``: multi-dicts and what has a state."""

@@ -1,0 +1,1 @@
+"""``mitmproxy.net``: protocols, below flows."""

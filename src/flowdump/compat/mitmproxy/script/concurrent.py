@@ -1,0 +1,5 @@
+"""``mitmproxy.script.concurrent``: the ``@concurrent`` decorator."""
+
+from flowdump.scripting.concurrency import concurrent
+
+__all__ = ["concurrent"]

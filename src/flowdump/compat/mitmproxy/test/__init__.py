@@ -1,0 +1,1 @@
+"""``mitmproxy.test``: helpers for tests of scripts."""

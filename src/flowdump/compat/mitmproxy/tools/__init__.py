@@ -1,0 +1,1 @@
+"""``mitmproxy.tools``: the program itself; user interfaces there are none."""

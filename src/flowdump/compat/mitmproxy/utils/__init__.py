@@ -1,0 +1,1 @@
+"""``mitmproxy.utils``: small helpers that scripts borrow."""

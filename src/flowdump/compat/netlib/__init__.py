@@ -1,0 +1,1 @@
+"""``netlib``: the network code of mitmproxy up to 0.17, a package of its own then."""

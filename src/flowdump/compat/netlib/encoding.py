@@ -1,0 +1,5 @@
+"""``netlib.encoding``: content codings."""
+
+from flowdump.compat.shims.encoding import decode, encode
+
+__all__ = ["decode", "encode"]

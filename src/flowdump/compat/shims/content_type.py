@@ -1,0 +1,22 @@
+"""Content-Type in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flowdump import charsets
+
+
+def parse_content_type(c: str) -> tuple[str, str, dict[str, str]] | None:
+    """``"text/html; charset=UTF-8"`` -> ``("text", "html", {"charset": "UTF-8"})``; None for what is none."""
+    parsed = charsets.parse_content_type(c)
+    return None if parsed is None else (parsed[0], parsed[1], dict(parsed[2]))
+
+
+def assemble_content_type(type: str, subtype: str, parameters: Mapping[str, str]) -> str:
+    return "; ".join([f"{type}/{subtype}", *(f"{name}={value}" for name, value in parameters.items())])
+
+
+def infer_content_encoding(content_type: str, content: bytes = b"") -> str:
+    """The charset that a body of a type is in."""
+    return charsets.infer_charset(content_type, content)

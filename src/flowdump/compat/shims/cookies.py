@@ -1,0 +1,73 @@
+"""Cookie headers in the shapes that scripts know: pairs, and ``(name, value, attributes)``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from flowdump import cookies
+from flowdump.cookies import format_cookie_header
+from flowdump.response import CookieAttributes as CookieAttrs
+
+SetCookie = tuple[str, str | None, CookieAttrs]
+
+
+def parse_cookie_header(line: str) -> list[tuple[str, str]]:
+    """``"a=b; c=d"`` -> ``[("a", "b"), ("c", "d")]``."""
+    return cookies.parse_cookie_header(line)
+
+
+def parse_cookie_headers(cookie_headers: Iterable[str]) -> list[tuple[str, str]]:
+    return [pair for header in cookie_headers for pair in cookies.parse_cookie_header(header)]
+
+
+def parse_set_cookie_header(line: str) -> list[SetCookie]:
+    return [(c.name, c.value, CookieAttrs(c.attributes)) for c in cookies.parse_set_cookie(line)]
+
+
+def parse_set_cookie_headers(headers: Iterable[str]) -> list[SetCookie]:
+    return [cookie for header in headers for cookie in parse_set_cookie_header(header)]
+
+
+def format_set_cookie_header(set_cookies: Iterable[SetCookie]) -> str:
+    return ", ".join(cookies.format_set_cookie(name, value, attrs.fields) for name, value, attrs in set_cookies)
+
+
+def refresh_set_cookie_header(c: str, delta: int) -> str:
+    """Move the expiry by ``delta`` seconds."""
+    return cookies.refresh_set_cookie(c, delta)
+
+
+def get_expiration_ts(cookie_attrs: Any) -> float | None:
+    """When a cookie expires, in Unix seconds; None for one that lives as long as the browser."""
+    return cookies.expires_at(_attributes(cookie_attrs), time.time())
+
+
+def is_expired(cookie_attrs: Any) -> bool:
+    return cookies.is_expired(_attributes(cookie_attrs), time.time())
+
+
+def group_cookies(pairs: Iterable[tuple[str, str | None]]) -> list[SetCookie]:
+    """Cookies with their attributes, from the pairs of a Set-Cookie header."""
+    text = "; ".join(name if value is None else f"{name}={value}" for name, value in pairs)
+    return parse_set_cookie_header(text)
+
+
+def _attributes(attrs: Any) -> Any:
+    return attrs.fields if hasattr(attrs, "fields") else tuple(attrs.items())
+
+
+__all__ = [
+    "CookieAttrs",
+    "format_cookie_header",
+    "format_set_cookie_header",
+    "get_expiration_ts",
+    "group_cookies",
+    "is_expired",
+    "parse_cookie_header",
+    "parse_cookie_headers",
+    "parse_set_cookie_header",
+    "parse_set_cookie_headers",
+    "refresh_set_cookie_header",
+]

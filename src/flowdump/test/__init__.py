@@ -1,0 +1,1 @@
+"""Helpers for people who test their scripts: flows in :mod:`.tflow`, a running flowdump in :mod:`.taddons`."""

@@ -1,0 +1,140 @@
+"""What older scripts call differently does the same as its name of today."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.support.flows import client, http_flow, request, response, server, websocket_flow
+
+from flowdump.exceptions import ControlException
+from flowdump.headers import Headers
+from flowdump.http import Response
+from flowdump.older_names import ODict, ODictCaseless
+
+
+def test_odict() -> None:
+    pairs = ODict([("a", "1"), ("b", "2"), ("a", "3")])
+    assert (pairs["a"], pairs["none"], pairs.get("b"), pairs.get("none", "-")) == (["1", "3"], [], ["2"], "-")
+    assert (pairs.get_first("a"), pairs.get_first("none"), pairs.get_first("none", 5)) == ("1", None, 5)
+    pairs["a"] = ["9"]
+    pairs["c"] = "text"
+    assert pairs.lst == [["a", "9"], ["b", "2"], ["c", "text"]]
+    assert pairs.items() == [("a", "9"), ("b", "2"), ("c", "text")]
+    pairs.lst = [["x", "y"]]
+    assert list(pairs) == ["x"]
+
+
+def test_odict_caseless() -> None:
+    assert ODictCaseless([("A", "1")])["a"] == ["1"]
+
+
+def test_headers_as_lists() -> None:
+    headers = Headers([(b"A", b"1")])
+    headers["a"] = ["2", "3"]
+    assert headers.fields == ((b"A", b"2"), (b"a", b"3"))
+    headers["a"] = []
+    assert headers.fields == ()
+
+
+def test_messages() -> None:
+    answer = response(404, b"text", {"content-type": "text/plain"})
+    assert (answer.code, answer.msg, answer.body, answer.httpversion) == (404, "Not Found", b"text", (1, 1))
+    answer.code, answer.msg, answer.body = 200, "Fine", b"more"
+    assert (answer.status_code, answer.reason, answer.content) == (200, "Fine", b"more")
+    assert (answer.get_content_type(), answer.get_decoded_content()) == ("text/plain", b"more")
+    answer.headers["set-cookie"] = "a=b"
+    assert [name for name, _ in answer.get_cookies().items()] == ["a"]
+    answer.set_cookies([])
+    assert "set-cookie" not in answer.headers
+    answer.http_version = "HTTP/3"
+    assert answer.httpversion == (3, 0)
+
+
+def test_requests() -> None:
+    asked = request(url="https://example.com/a/b?x=1", headers={"cookie": "c=d"})
+    assert asked.get_url() == "https://example.com/a/b?x=1"
+    assert asked.set_url("http://other.example/p?y=2")
+    assert (asked.host, asked.get_path_components(), asked.get_query().lst) == ("other.example", ["p"], [["y", "2"]])
+    assert asked.get_cookies()["c"] == ["d"]
+    asked.set_cookies([("e", "f")])
+    assert asked.headers["cookie"] == "e=f"
+    assert (asked.form_in, asked.get_form_urlencoded().lst, asked.get_form_multipart().lst) == ("relative", [], [])
+    asked.headers["content-type"] = "multipart/form-data; boundary=x"
+    asked.set_form_multipart([(b"k", b"v")])
+    assert asked.get_form_multipart()[b"k"] == [b"v"]
+
+
+class Live:
+    """What relays a flow."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda flow: self.heard.append(name)
+
+
+def test_reply() -> None:
+    flow = http_flow()
+    flow.live = live = Live()
+    answer = Response.make(204)
+    flow.reply(answer)
+    flow.reply()
+    flow.reply(flow)
+    assert flow.response is answer
+    flow.reply.take()
+    assert flow.intercepted
+    flow.reply.commit()
+    flow.reply.kill()
+    assert live.heard == ["intercept", "resume", "kill"]
+    assert not flow.killable
+    flow.reply.kill(force=True)
+    with pytest.raises(ControlException):
+        flow.reply(False)
+
+
+def test_a_reply_of_a_test() -> None:
+    flow, mine = http_flow(), object()
+    flow.reply = mine
+    assert flow.reply is mine
+
+
+def test_the_master_is_not_needed() -> None:
+    flow = http_flow()
+    flow.live = Live()
+    flow.intercept("master")
+    flow.kill("master")
+    assert flow.error is not None
+
+
+def test_match() -> None:
+    assert http_flow().match("~u example")
+    with pytest.raises(ValueError, match="~nonsense"):
+        http_flow().match("~nonsense")
+
+
+def test_websocket_flows() -> None:
+    flow = websocket_flow("text", b"\x00")
+    text, binary = flow.messages
+    assert (text.content, binary.content, text.from_client) == ("text", b"\x00", True)
+    text.content = "größer"
+    binary.content = b"\x01"
+    binary.mine = 5
+    assert [message.content for message in flow.websocket.messages] == ["größer".encode(), b"\x01"]
+    assert flow.websocket.messages[1].mine == 5
+    assert text == flow.messages[0] == flow.websocket.messages[0] != binary
+    assert len({text, flow.messages[0]}) == 1
+    assert repr(text) == "'größer'"
+    assert (flow.handshake_flow, flow.close_code, flow.close_reason, flow.close_sender) == (flow, 1000, "", "client")
+    flow.websocket.closed_by_client = None
+    assert flow.close_sender is None
+    with pytest.raises(AttributeError, match="no WebSocket"):
+        http_flow().messages  # noqa: B018
+
+
+def test_connections() -> None:
+    ours, theirs = client(), server(timestamp_tls_setup=5.0, alpn=b"h2", cipher="AES")
+    assert (theirs.ip_address, theirs.ssl_established, theirs.timestamp_ssl_setup) == (("192.0.2.1", 443), True, 5.0)
+    assert (theirs.cipher_name, theirs.alpn_proto_negotiated, theirs.cert) == ("AES", b"h2", None)
+    assert (ours.source_address, ours.ssl_established) == (("127.0.0.1", 8080), False)

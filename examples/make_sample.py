@@ -225,7 +225,7 @@ def name(sample: Sample) -> None:
     """A DNS query and its answer."""
     flow = DNSFlow(sample.client(), sample.server("192.0.2.53", 53))
     flow.client_conn.transport_protocol = flow.server_conn.transport_protocol = "udp"
-    flow.request = DNSMessage(sample.at(), 4660, True, 0, False, False, True, False, 0, 0)
+    flow.request = DNSMessage(4660, True, 0, False, False, True, False, 0, 0, timestamp=sample.at())
     flow.request.questions = [Question("api.example.org", 1, 1)]
     flow.response = flow.request.succeed([ResourceRecord("api.example.org", 1, 1, 300, bytes((198, 51, 100, 20)))])
     flow.response.timestamp = sample.at() + 0.012

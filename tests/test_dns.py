@@ -93,7 +93,7 @@ def test_fail() -> None:
 
 
 def test_for_people() -> None:
-    assert str(message(answers=[RECORD])) == "a.example\na.example A 1.2.3.4"
+    assert str(message(answers=[RECORD])) == "a.example\r\n1.2.3.4"
     assert message(answers=[RECORD], additionals=[RECORD]).size == 8
     assert (type_name(28), type_name(1234), TYPES[65]) == ("AAAA", "TYPE1234", "HTTPS")
 
@@ -122,7 +122,6 @@ def test_for_people() -> None:
 def test_data_text(kind: int, data: bytes, text: str) -> None:
     record = ResourceRecord("n", kind, 1, 60, data)
     assert record.data_text() == text
-    assert str(record) == f"n {type_name(kind)} {text}"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +181,7 @@ def test_flows() -> None:
     assert twin.request == flow.request
     assert twin.response == flow.response
     assert dns_flow("a.example").get_state()["response"] is None
-    assert repr(flow).startswith("<DNSFlow\n  request = DNSMessage(timestamp=")
+    assert repr(flow).startswith("<DNSFlow\n  request = DNSMessage(id=")
 
 
 def test_a_flow_without_a_request() -> None:

@@ -124,7 +124,7 @@ def udp() -> UDPFlow:
 
 
 def dns_message(query: bool, timestamp: float) -> DNSMessage:
-    message = DNSMessage(timestamp, 7, query, 0, False, False, True, True, 0, 0)
+    message = DNSMessage(7, query, 0, False, False, True, True, 0, 0, timestamp=timestamp)
     message.questions = [Question("www.lookup.example", 1, 1), Question("second.example", 28, 1)]
     return message
 

@@ -1,92 +1,52 @@
-"""DNS flows: a query and its answer (RFC 1035), as plain values."""
+"""DNS flows: a query and its answer (RFC 1035), as plain values.
+
+How messages become bytes and back is told in :mod:`flowdump.dns_wire`.
+"""
 
 from __future__ import annotations
 
+import base64
 import time
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from flowdump import urls
+from flowdump import dns_codes, dns_rdata, dns_svcb, dns_wire
+from flowdump.dns_codes import CLASSES, OP_CODES, RESPONSE_CODES, TYPES, class_name, type_name
+from flowdump.dns_svcb import HTTPSRecord
+from flowdump.dns_wire import MalformedMessage, pack_name
 from flowdump.flow import Flow
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
-#: Names of the record types people meet; others are shown as TYPE123 (RFC 3597).
-TYPES = {
-    1: "A",
-    2: "NS",
-    5: "CNAME",
-    6: "SOA",
-    12: "PTR",
-    13: "HINFO",
-    15: "MX",
-    16: "TXT",
-    17: "RP",
-    18: "AFSDB",
-    24: "SIG",
-    25: "KEY",
-    28: "AAAA",
-    29: "LOC",
-    33: "SRV",
-    35: "NAPTR",
-    36: "KX",
-    37: "CERT",
-    39: "DNAME",
-    41: "OPT",
-    42: "APL",
-    43: "DS",
-    44: "SSHFP",
-    45: "IPSECKEY",
-    46: "RRSIG",
-    47: "NSEC",
-    48: "DNSKEY",
-    49: "DHCID",
-    50: "NSEC3",
-    51: "NSEC3PARAM",
-    52: "TLSA",
-    53: "SMIMEA",
-    55: "HIP",
-    59: "CDS",
-    60: "CDNSKEY",
-    61: "OPENPGPKEY",
-    62: "CSYNC",
-    63: "ZONEMD",
-    64: "SVCB",
-    65: "HTTPS",
-    108: "EUI48",
-    109: "EUI64",
-    249: "TKEY",
-    250: "TSIG",
-    251: "IXFR",
-    252: "AXFR",
-    255: "ANY",
-    256: "URI",
-    257: "CAA",
-    32768: "TA",
-    32769: "DLV",
-}
-CLASSES = {1: "IN", 3: "CH", 4: "HS", 254: "NONE", 255: "ANY"}
-OP_CODES = {0: "QUERY", 1: "IQUERY", 2: "STATUS", 4: "NOTIFY", 5: "UPDATE", 6: "DSO"}
-RESPONSE_CODES = {
-    0: "NOERROR",
-    1: "FORMERR",
-    2: "SERVFAIL",
-    3: "NXDOMAIN",
-    4: "NOTIMP",
-    5: "REFUSED",
-    6: "YXDOMAIN",
-    7: "YXRRSET",
-    8: "NXRRSET",
-    9: "NOTAUTH",
-    10: "NOTZONE",
-    11: "DSOTYPENI",
-}
+__all__ = [
+    "CLASSES",
+    "OP_CODES",
+    "RESPONSE_CODES",
+    "TYPES",
+    "DNSFlow",
+    "DNSMessage",
+    "HTTPSRecord",
+    "MalformedMessage",
+    "Question",
+    "ResourceRecord",
+    "class_name",
+    "pack_name",
+    "type_name",
+]
 
+_SECTIONS = ("questions", "answers", "authorities", "additionals")
 
-def type_name(number: int) -> str:
-    """``1`` -> ``"A"``."""
-    return TYPES.get(number, f"TYPE{number}")
+#: The second number of the header (RFC 1035 section 4.1.1): what, how far it is shifted, how many values it has.
+_FLAGS = (
+    ("op_code", 11, 16),
+    ("authoritative_answer", 10, 2),
+    ("truncation", 9, 2),
+    ("recursion_desired", 8, 2),
+    ("recursion_available", 7, 2),
+    ("reserved", 4, 8),
+    ("response_code", 0, 16),
+)
 
 
 class _Part:
@@ -111,6 +71,19 @@ class Question(_Part):
     type: int
     class_: int
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, numbers by their names."""
+        return {
+            "name": self.name,
+            "type": dns_codes.listed(self.type, TYPES, "TYPE"),
+            "class": dns_codes.listed(self.class_, CLASSES, "CLASS"),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The opposite. Raises KeyError, ValueError."""
+        return cls(data["name"], dns_codes.type_number(data["type"]), dns_codes.class_number(data["class"]))
+
     def __str__(self) -> str:
         return self.name
 
@@ -128,14 +101,11 @@ class ResourceRecord(_Part):
     data: bytes
 
     def __str__(self) -> str:
-        return f"{self.name} {type_name(self.type)} {self.data_text()}"
+        return str(self._data_json())
 
     def data_text(self) -> str:
         """The RDATA for people: addresses, names and texts in their usual form, hex for anything else."""
-        try:
-            return _RDATA.get(self.type, bytes.hex)(self.data)
-        except (ValueError, IndexError):
-            return self.data.hex()
+        return dns_rdata.shown(self.type, self.data)
 
     # -- making the usual ones -----------------------------------------------------------------------------------
 
@@ -152,12 +122,16 @@ class ResourceRecord(_Part):
         return cls(alias, 5, 1, ttl, pack_name(canonical))
 
     @classmethod
+    def HTTPS(cls, name: str, record: HTTPSRecord, ttl: int = DEFAULT_TTL) -> ResourceRecord:
+        return cls(name, 65, 1, ttl, dns_svcb.pack(record))
+
+    @classmethod
     def PTR(cls, inaddr: str, ptr: str, *, ttl: int = DEFAULT_TTL) -> ResourceRecord:
         return cls(inaddr, 12, 1, ttl, pack_name(ptr))
 
     @classmethod
     def TXT(cls, name: str, text: str, *, ttl: int = DEFAULT_TTL) -> ResourceRecord:
-        return cls(name, 16, 1, ttl, _pack_text(text))
+        return cls(name, 16, 1, ttl, dns_rdata.pack_text(text))
 
     # -- the data, by type ---------------------------------------------------------------------------------------
 
@@ -186,10 +160,10 @@ class ResourceRecord(_Part):
     @property
     def domain_name(self) -> str:
         """Of a CNAME, NS, PTR or DNAME record. Raises ValueError when the data is no name."""
-        try:
-            return _name(self.data)
-        except IndexError:
-            raise ValueError(f"{self.data!r} is not a domain name") from None
+        name, end = dns_wire.read_name(self.data, 0, {})
+        if end != len(self.data):
+            raise MalformedMessage(f"{self.data!r} is not a domain name")
+        return dns_wire.name_text(name)
 
     @domain_name.setter
     def domain_name(self, name: str) -> None:
@@ -198,76 +172,103 @@ class ResourceRecord(_Part):
     @property
     def text(self) -> str:
         """Of a TXT record: its strings (RFC 1035 section 3.3.14), joined."""
-        return b"".join(_strings(self.data)).decode("utf-8", "surrogateescape")
+        return b"".join(dns_rdata.strings(self.data)).decode("utf-8", "surrogateescape")
 
     @text.setter
     def text(self, text: str) -> None:
-        self.data = _pack_text(text)
+        self.data = dns_rdata.pack_text(text)
 
+    # -- HTTPS records (RFC 9460) --------------------------------------------------------------------------------
 
-def _address(data: bytes) -> str:
-    import ipaddress
+    @property
+    def https_alpn(self) -> tuple[bytes, ...] | None:
+        """The protocols that the service speaks, None where it does not say. Raises ValueError."""
+        value = dns_svcb.unpack(self.data).params.get(dns_svcb.ALPN)
+        return None if value is None else dns_svcb.unpack_alpn(value)
 
-    return str(ipaddress.ip_address(data))
+    @https_alpn.setter
+    def https_alpn(self, protocols: tuple[bytes, ...] | list[bytes] | None) -> None:
+        self._set_param(dns_svcb.ALPN, None if protocols is None else dns_svcb.pack_alpn(protocols))
 
+    @property
+    def https_ech(self) -> str | None:
+        """The keys for encrypted ClientHellos in base64, None where there are none. Raises ValueError."""
+        value = dns_svcb.unpack(self.data).params.get(dns_svcb.ECH)
+        return None if value is None else base64.b64encode(value).decode()
 
-def _name(data: bytes) -> str:
-    labels, i = [], 0
-    while data[i]:
-        labels.append(data[i + 1 : i + 1 + data[i]].decode("ascii", "backslashreplace"))
-        i += 1 + data[i]
-    return ".".join(labels)
+    @https_ech.setter
+    def https_ech(self, keys: str | None) -> None:
+        self._set_param(dns_svcb.ECH, None if keys is None else base64.b64decode(keys, validate=True))
 
+    def _set_param(self, number: int, value: bytes | None) -> None:
+        record = dns_svcb.unpack(self.data)
+        record.params.pop(number, None)
+        if value is not None:
+            record.params[number] = value
+        self.data = dns_svcb.pack(record)
 
-def _shown_name(data: bytes) -> str:
-    return _name(data) or "."
+    # -- JSON ----------------------------------------------------------------------------------------------------
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; data that is not understood is hexadecimal."""
+        return {
+            "name": self.name,
+            "type": dns_codes.listed(self.type, TYPES, "TYPE"),
+            "class": dns_codes.listed(self.class_, CLASSES, "CLASS"),
+            "ttl": self.ttl,
+            "data": self._data_json(),
+        }
 
-def pack_name(name: str) -> bytes:
-    """The wire form of a domain name (RFC 1035 section 3.1), in IDNA form where it is not ASCII. Raises ValueError."""
-    labels = urls.host_to_ascii(name).split(b".") if name.strip(".") else []
-    if labels and not labels[-1]:
-        labels.pop()
-    if not all(0 < len(label) < 64 for label in labels):
-        raise ValueError(f"{name!r} is not a domain name")
-    return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+    def _data_json(self) -> str | dict[str | int, Any]:
+        try:
+            match self.type:
+                case 1:
+                    return str(self.ipv4_address)
+                case 28:
+                    return str(self.ipv6_address)
+                case 2 | 5 | 12:
+                    return self.domain_name
+                case 16:
+                    return b"".join(dns_rdata.strings(self.data)).decode("utf-8")
+                case 65:
+                    return dns_svcb.unpack(self.data).to_json()
+        except ValueError:
+            return f"0x{self.data.hex()} (invalid {type_name(self.type)} data)"
+        return f"0x{self.data.hex()}"
 
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The opposite of ``to_json``. Raises KeyError, ValueError."""
+        record = cls(
+            data["name"], dns_codes.type_number(data["type"]), dns_codes.class_number(data["class"]), data["ttl"], b""
+        )
+        given = data["data"]
+        if isinstance(given, dict):
+            record.data = dns_svcb.pack(HTTPSRecord.from_json(given))
+        elif isinstance(given, str) and given.startswith("0x"):
+            record.data = bytes.fromhex(given[2:].partition(" (")[0])
+        else:
+            record._set_shown(given)
+        return record
 
-def _strings(data: bytes) -> list[bytes]:
-    strings, i = [], 0
-    while i < len(data):
-        strings.append(data[i + 1 : i + 1 + data[i]])
-        i += 1 + data[i]
-    return strings
+    def _set_shown(self, text: str) -> None:
+        import ipaddress
 
-
-def _pack_text(text: str) -> bytes:
-    raw = text.encode("utf-8", "surrogateescape")
-    pieces = [raw[i : i + 255] for i in range(0, len(raw), 255)] or [b""]
-    return b"".join(bytes([len(piece)]) + piece for piece in pieces)
-
-
-def _texts(data: bytes) -> str:
-    return " ".join('"' + piece.decode("utf-8", "backslashreplace") + '"' for piece in _strings(data))
-
-
-_RDATA = {
-    1: _address,
-    28: _address,
-    2: _shown_name,
-    5: _shown_name,
-    12: _shown_name,
-    39: _shown_name,
-    15: lambda data: f"{int.from_bytes(data[:2], 'big')} {_shown_name(data[2:])}",
-    16: _texts,
-}
+        match self.type:
+            case 1 | 28:
+                self.data = ipaddress.ip_address(text).packed
+            case 2 | 5 | 12:
+                self.domain_name = text
+            case 16:
+                self.text = text
+            case _:
+                raise ValueError(f"{text!r} is no data of a {type_name(self.type)} record: 0x… is expected")
 
 
 @dataclass
 class DNSMessage(_Part):
     """A query or an answer (RFC 1035 section 4.1); ``timestamp`` in Unix seconds."""
 
-    timestamp: float | None
     id: int
     query: bool
     op_code: int
@@ -281,6 +282,7 @@ class DNSMessage(_Part):
     answers: list[ResourceRecord] = field(default_factory=list)
     authorities: list[ResourceRecord] = field(default_factory=list)
     additionals: list[ResourceRecord] = field(default_factory=list)
+    timestamp: float | None = None
 
     @property
     def question(self) -> Question | None:
@@ -289,7 +291,7 @@ class DNSMessage(_Part):
 
     def get_state(self) -> dict[str, Any]:
         state = super().get_state()
-        for key in ("questions", "answers", "authorities", "additionals"):
+        for key in _SECTIONS:
             state[key] = [part.get_state() for part in state[key]]
         return state
 
@@ -297,7 +299,7 @@ class DNSMessage(_Part):
     def from_state(cls, state: dict[str, Any]) -> DNSMessage:
         message = cls(**state)
         message.questions = [Question.from_state(q) for q in state["questions"]]
-        for key in ("answers", "authorities", "additionals"):
+        for key in _SECTIONS[1:]:
             setattr(message, key, [ResourceRecord.from_state(rr) for rr in state[key]])
         return message
 
@@ -305,6 +307,95 @@ class DNSMessage(_Part):
     def size(self) -> int:
         """How many bytes of record data the message has."""
         return sum(len(record.data) for record in (*self.answers, *self.authorities, *self.additionals))
+
+    # -- bytes ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def unpack(cls, buffer: bytes, timestamp: float | None = None) -> DNSMessage:
+        """The message that ``buffer`` is. Raises MalformedMessage, a ValueError."""
+        length, message = cls.unpack_from(buffer, 0, timestamp)
+        if length != len(buffer):
+            raise MalformedMessage(f"{len(buffer) - length} bytes behind the end of the message")
+        return message
+
+    @classmethod
+    def unpack_from(
+        cls, buffer: bytes | bytearray, offset: int, timestamp: float | None = None
+    ) -> tuple[int, DNSMessage]:
+        """The message at ``offset``, and its length in front of it. Raises MalformedMessage, a ValueError."""
+        parts, length = dns_wire.unpack(bytes(memoryview(buffer)[offset:]))
+        message = cls.of_header(parts.id, parts.flags, timestamp)
+        message.questions = [Question(*question) for question in parts.questions]
+        message.answers = [ResourceRecord(*record) for record in parts.answers]
+        message.authorities = [ResourceRecord(*record) for record in parts.authorities]
+        message.additionals = [ResourceRecord(*record) for record in parts.additionals]
+        return length, message
+
+    @classmethod
+    def of_header(cls, id: int, flags: int, timestamp: float | None = None) -> DNSMessage:
+        """A message with nothing but the two numbers that a header begins with."""
+        facts: dict[str, Any] = {name: flags >> shift & (size - 1) for name, shift, size in _FLAGS}
+        facts |= {name: bool(facts[name]) for name, _, size in _FLAGS if size == 2}
+        return cls(id=id, query=not flags & 0x8000, timestamp=timestamp, **facts)
+
+    @property
+    def packed(self) -> bytes:
+        """The message as bytes. Raises ValueError where a name or a number does not fit, or the whole does not."""
+        flags = 0 if self.query else 0x8000
+        for name, shift, size in _FLAGS:
+            value = getattr(self, name)
+            if not 0 <= value < size:
+                raise ValueError(f"the {name} of a DNS message cannot be {value}")
+            flags |= value << shift
+        sections = [
+            [dns_wire.RecordParts(rr.name, rr.type, rr.class_, rr.ttl, rr.data) for rr in section]
+            for section in (self.answers, self.authorities, self.additionals)
+        ]
+        questions = [dns_wire.QuestionParts(q.name, q.type, q.class_) for q in self.questions]
+        return dns_wire.pack(dns_wire.MessageParts(self.id, flags, questions, *sections))
+
+    @property
+    def content(self) -> bytes:
+        """The same as ``packed``."""
+        return self.packed
+
+    # -- JSON ----------------------------------------------------------------------------------------------------
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, numbers by their names."""
+        facts = {
+            "id": self.id,
+            "query": self.query,
+            "op_code": dns_codes.listed(self.op_code, OP_CODES, "OPCODE"),
+            "authoritative_answer": self.authoritative_answer,
+            "truncation": self.truncation,
+            "recursion_desired": self.recursion_desired,
+            "recursion_available": self.recursion_available,
+            "response_code": dns_codes.listed(self.response_code, RESPONSE_CODES, "RCODE"),
+            "status_code": dns_codes.HTTP_STATUS.get(self.response_code, 500),
+            **{name: [part.to_json() for part in getattr(self, name)] for name in _SECTIONS},
+            "size": self.size,
+        }
+        return facts if not self.timestamp else facts | {"timestamp": self.timestamp}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> DNSMessage:
+        """The opposite of ``to_json``. Raises KeyError, ValueError."""
+        flags = ("query", "authoritative_answer", "truncation", "recursion_desired", "recursion_available")
+        return cls(
+            id=data["id"],
+            op_code=dns_codes.op_code_number(data["op_code"]),
+            reserved=0,
+            response_code=dns_codes.response_code_number(data["response_code"]),
+            timestamp=data.get("timestamp"),
+            **{flag: data[flag] for flag in flags},
+            questions=[Question.from_json(part) for part in data["questions"]],
+            answers=[ResourceRecord.from_json(part) for part in data["answers"]],
+            authorities=[ResourceRecord.from_json(part) for part in data["authorities"]],
+            additionals=[ResourceRecord.from_json(part) for part in data["additionals"]],
+        )
+
+    # -- answering -----------------------------------------------------------------------------------------------
 
     def succeed(self, answers: list[ResourceRecord]) -> DNSMessage:
         """An answer to this query."""
@@ -333,7 +424,7 @@ class DNSMessage(_Part):
         )
 
     def __str__(self) -> str:
-        return "\n".join(str(part) for part in (*self.questions, *self.answers, *self.authorities, *self.additionals))
+        return "\r\n".join(str(part) for part in (*self.questions, *self.answers, *self.authorities, *self.additionals))
 
 
 class DNSFlow(Flow):

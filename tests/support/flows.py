@@ -121,7 +121,7 @@ def udp_flow(*messages: bytes, **facts: Any) -> UDPFlow:
 def dns_flow(name: str = "example.com", *addresses: str, **facts: Any) -> DNSFlow:
     """A query for the A record of ``name``; without ``addresses`` it stayed unanswered."""
     flow = DNSFlow(client(transport_protocol="udp"), server("192.0.2.53", 53, transport_protocol="udp"))
-    flow.request = DNSMessage(T0, 7, True, 0, False, False, True, False, 0, 0, [Question(name, 1, 1)])
+    flow.request = DNSMessage(7, True, 0, False, False, True, False, 0, 0, [Question(name, 1, 1)], timestamp=T0)
     if addresses:
         records = [ResourceRecord(name, 1, 1, 60, bytes(int(n) for n in a.split("."))) for a in addresses]
         flow.response = flow.request.succeed(records)

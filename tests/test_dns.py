@@ -108,7 +108,13 @@ def test_for_people() -> None:
         (28, b"\0" * 15 + b"\x01", "::1"),
         (5, b"\x01a\x01b\0", "a.b"),
         (2, b"\0", "."),
-        (12, b"\x02\xc3\xa4\0", "\\xc3\\xa4"),
+        (12, b"\x02\xc3\xa4\0", "\\195\\164"),
+        (6, b"\1a\0\0" + bytes(19) + b"\5", "a . 0 0 0 0 5"),
+        (33, b"\0\1\0\2\1\xbb\1a\0", "1 2 443 a"),
+        (33, b"\0\1\0\2", "00010002"),
+        (65, b"\0\1\0\0\1\0\6\2h2\2h3\0\3\0\2\1\xbb", "1 . alpn=h2,h3 port=\\x01\\xbb"),
+        (64, b"\0\0\1a\0", "0 a"),
+        (65, b"\0", "00"),
         (15, b"\0\x0a\x01a\0", "10 a"),
         (16, b"\x03abc\x01d", '"abc" "d"'),
         (16, b"", ""),
@@ -189,3 +195,63 @@ def test_a_flow_without_a_request() -> None:
     assert flow.response is None
     with pytest.raises(AttributeError, match="request"):
         flow.request  # noqa: B018
+
+
+# -- JSON --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("record", "data"),
+    [
+        (RECORD, "1.2.3.4"),
+        (ResourceRecord("a", 28, 1, 5, b"\0" * 15 + b"\x01"), "::1"),
+        (ResourceRecord("a", 2, 3, 5, b"\x01b\x01c\0"), "b.c"),
+        (ResourceRecord("a", 16, 1, 5, b"\x03a\xc3\xa4"), "aä"),
+        (ResourceRecord("a", 65, 1, 5, b"\0\1\0\0\1\0\3\2h2"), {"target_name": "", "priority": 1, "alpn": "\\x02h2"}),
+        (ResourceRecord("a", 15, 1, 5, b"\0\x0a\x01b\0"), "0x000a016200"),
+        (ResourceRecord("a", 1, 1, 5, b"12"), "0x3132 (invalid A data)"),
+        (ResourceRecord("a", 12, 1, 5, b"\x01a\0x"), "0x01610078 (invalid PTR data)"),
+        (ResourceRecord("a", 16, 1, 5, b"\x02\xff\xfe"), "0x02fffe (invalid TXT data)"),
+        (ResourceRecord("a", 65, 1, 5, b""), "0x (invalid HTTPS data)"),
+        (ResourceRecord("a", 777, 77, 5, b""), "0x"),
+    ],
+)
+def test_records_as_json(record: ResourceRecord, data: object) -> None:
+    shown = record.to_json()
+    assert shown["data"] == data
+    assert str(record) == str(data)
+    assert ResourceRecord.from_json(shown) == record
+
+
+def test_messages_as_json() -> None:
+    m = message(answers=[RECORD], response_code=3, op_code=9, questions=[Question("a", 777, 77)])
+    shown = m.to_json()
+    assert shown == {
+        "id": 7,
+        "query": True,
+        "op_code": "OPCODE(9)",
+        "authoritative_answer": False,
+        "truncation": False,
+        "recursion_desired": True,
+        "recursion_available": False,
+        "response_code": "NXDOMAIN",
+        "status_code": 404,
+        "questions": [{"name": "a", "type": "TYPE(777)", "class": "CLASS(77)"}],
+        "answers": [{"name": "a.example", "type": "A", "class": "IN", "ttl": 60, "data": "1.2.3.4"}],
+        "authorities": [],
+        "additionals": [],
+        "size": 4,
+        "timestamp": 1.0,
+    }
+    assert DNSMessage.from_json(shown) == m
+    assert "timestamp" not in message(timestamp=None).to_json()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"type": "B"}, {"type": "TYPE()"}, {"class": "TYPE1"}, {"type": "MX", "data": "a"}, {"type": "A", "data": "1"}],
+)
+def test_json_that_is_no_record(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        ResourceRecord.from_json(RECORD.to_json() | changes)
+    assert Question.from_json({"name": "a", "type": "TYPE777", "class": "CLASS7"}) == Question("a", 777, 7)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import struct
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from flowdump import urls
@@ -224,6 +225,7 @@ def _put_name(out: bytearray, name: bytes, known: dict[bytes, int]) -> None:
 # -- names -------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1024)  # the records of a message have few names, and so have the messages of a machine
 def name_text(name: bytes) -> str:
     """The text of a name without compression, such as ``b"\\1a\\1b\\0"``."""
     labels = []

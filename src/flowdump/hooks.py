@@ -109,7 +109,11 @@ EVENTS = (
     Event("tcp_end", ("flow",), "The relayed connection ended."),
     Event("tcp_error", ("flow",), "The relayed connection failed: see ``flow.error``."),
     Event("udp_start", ("flow",), "The first datagram between a client and a server."),
-    Event("udp_message", ("flow",), "A datagram came: ``flow.messages[-1]``. It may be changed."),
+    Event(
+        "udp_message",
+        ("flow",),
+        "A datagram came: ``flow.messages[-1]``. It may be changed, or dropped with ``drop()``.",
+    ),
     Event("udp_end", ("flow",), "No more datagrams are expected."),
     Event("udp_error", ("flow",), "Relaying datagrams failed: see ``flow.error``."),
     Event("dns_request", ("flow",), "A DNS query came. A response that is set here is sent instead of the server's."),

@@ -6,9 +6,17 @@ from flowdump.tcp import RawFlow, RawMessage
 
 
 class UDPMessage(RawMessage):
-    """One datagram."""
+    """One datagram. A script may change ``content`` in ``udp_message``, or ``drop()`` it: then it is not forwarded."""
 
-    __slots__ = ()
+    __slots__ = ("dropped",)
+
+    def __init__(self, from_client: bool, content: bytes, timestamp: float | None = None) -> None:
+        super().__init__(from_client, content, timestamp)
+        self.dropped = False
+
+    def drop(self) -> None:
+        """Do not forward this datagram; it stays in the flow."""
+        self.dropped = True
 
 
 class UDPFlow(RawFlow):

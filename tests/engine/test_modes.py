@@ -155,8 +155,8 @@ def test_what_is_stored(spec: str, stored: str) -> None:
     [
         ("regular", ("tcp",), 8080),
         ("socks5", ("tcp",), 1080),
-        ("dns", ("udp", "tcp"), 53),
-        ("reverse:dns://h", ("udp", "tcp"), 53),
+        ("dns", ("tcp", "udp"), 53),
+        ("reverse:dns://h", ("tcp", "udp"), 53),
         ("reverse:udp://h:1", ("udp",), 8080),
         ("reverse:https://h", ("tcp",), 8080),
     ],

@@ -53,7 +53,8 @@ class Interception:
         self._passed: list[re.Pattern[str]] = []
         self._only: list[re.Pattern[str]] = []
         self._raw: list[re.Pattern[str]] = []
-        self.configure({"ignore_hosts", "allow_hosts", "tcp_hosts"})
+        self._raw_udp: list[re.Pattern[str]] = []
+        self.configure({"ignore_hosts", "allow_hosts", "tcp_hosts", "udp_hosts"})
         options.subscribe(self.configure)
 
     def configure(self, changed: set[str]) -> None:
@@ -62,10 +63,11 @@ class Interception:
         options = self._proxy.options
         if changed & {"certs", "cert_passphrase"}:
             self._given = GivenCerts(options.certs, options.cert_passphrase)
-        if changed & {"ignore_hosts", "allow_hosts", "tcp_hosts"}:
+        if changed & {"ignore_hosts", "allow_hosts", "tcp_hosts", "udp_hosts"}:
             self._passed = _patterns("ignore_hosts", options.ignore_hosts)
             self._only = _patterns("allow_hosts", options.allow_hosts)
             self._raw = _patterns("tcp_hosts", options.tcp_hosts)
+            self._raw_udp = _patterns("udp_hosts", options.udp_hosts)
 
     # -- which hosts ---------------------------------------------------------------------------------------------
 
@@ -87,6 +89,10 @@ class Interception:
     def is_raw(self, *names: str) -> bool:
         """Whether a connection to one of these ``host:port`` is raw TCP, whatever it looks like."""
         return _any_match(self._raw, names)
+
+    def is_raw_udp(self, name: str) -> bool:
+        """Whether datagrams to this ``host:port`` are passed on without interpretation, whatever the mode says."""
+        return _any_match(self._raw_udp, (name,))
 
     # -- towards the client --------------------------------------------------------------------------------------
 

@@ -87,7 +87,7 @@ class Mode(NamedTuple):
     def transports(self) -> tuple[Transport, ...]:
         """What it listens for: UDP, TCP or both."""
         if self.speaks_dns:
-            return ("udp", "tcp")
+            return ("tcp", "udp")
         return ("udp",) if self.target is not None and self.target.scheme == "udp" else ("tcp",)
 
     @property

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import importlib
 import ipaddress
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdump.connection import hostport
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from flowdump.engine.dialing import Dialer
     from flowdump.engine.interception import Interception
+    from flowdump.engine.resolver import Resolver
+    from flowdump.engine.udp import UdpListener
     from flowdump.flow import Flow
     from flowdump.hooks import HookTable
     from flowdump.options import Options
@@ -70,10 +72,19 @@ class Proxy:
         self.addresses: list[tuple[str, int]] = []
         #: Every open connection, to clients and to origins.
         self.streams = Streams()
+        #: Every socket that takes datagrams.
+        self.datagrams: list[UdpListener] = []
         self._servers: list[asyncio.Server] = []
         self._sessions: dict[asyncio.Task[None], Session] = {}
         self._ticker: asyncio.Task[None] | None = None
         self._quiet_until = 0.0
+
+    @cached_property
+    def resolver(self) -> Resolver:
+        """Names for DNS mode. Raises OptionsError."""
+        from flowdump.engine.resolver import Resolver
+
+        return Resolver(self.options)
 
     # -- start ---------------------------------------------------------------------------------------------------
 
@@ -98,11 +109,12 @@ class Proxy:
         if port is None and self.options.was_given("listen_port"):
             port = self.options.listen_port
         port = mode.default_port if port is None else port
-        if mode.kind not in READY:
+        if mode.kind not in READY and "udp" not in mode.transports:
             raise UserError(f"option 'mode': {mode.kind} mode is not part of this version of flowdump")
         for transport in mode.transports:
             try:
                 await (self._listen_tcp if transport == "tcp" else self._listen_udp)(mode, host, port)
+                port = port or self.addresses[-1][1]
             except (OSError, OverflowError) as error:
                 reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
                 raise UserError(f"cannot listen on {host or '*'}:{port}: {reason}") from None
@@ -123,11 +135,9 @@ class Proxy:
         self.addresses += [sock.getsockname()[:2] for sock in server.sockets]
 
     async def _listen_udp(self, mode: Mode, host: str, port: int) -> None:
-        try:
-            udp = importlib.import_module("flowdump.engine.udp")
-        except ModuleNotFoundError:
-            raise UserError(f"option 'mode': {mode.stored}: UDP is not part of this version of flowdump") from None
-        await udp.listen(self, mode, host, port)
+        from flowdump.engine.udp import listen
+
+        await listen(self, mode, host, port)
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What asyncio could not tell anybody: out of descriptors while accepting, say.
@@ -147,7 +157,7 @@ class Proxy:
         self.log.warn(f"{context.get('message', 'error in the event loop')}{f': {error}' if error else ''}")
 
     def _accept(self, stream: Stream, mode: Mode) -> None:
-        refused = self._refusal(stream.info("peername"))
+        refused = self.refusal(stream.info("peername"))
         if refused:
             self.log.warn(refused)
             stream.abort()
@@ -157,7 +167,7 @@ class Proxy:
         self._sessions[task] = session
         task.add_done_callback(self._ended)
 
-    def _refusal(self, peername: Any) -> str:
+    def refusal(self, peername: Any) -> str:
         """Why a client may not use this proxy; empty when it may (options block_global, block_private)."""
         if not peername:
             return ""
@@ -182,8 +192,12 @@ class Proxy:
             if isinstance(error, OSError) and error.errno in _EXHAUSTED:
                 self.log.warn(f"{session}: {os.strerror(error.errno)}")
             else:  # a bug of ours: this client is lost, the proxy is not
-                self.log.error(f"{session}: internal error: {_trace(error)}")
+                self.log_bug(str(session), error)
             session.stream.abort()
+
+    def log_bug(self, who: str, error: BaseException | None) -> None:
+        """Something of ours went wrong while a client was served."""
+        self.log.error(f"{who}: internal error: {_trace(error)}")
 
     async def _tick(self) -> None:
         """Fail the streams that were idle for longer than whoever waits for them allows."""
@@ -214,13 +228,17 @@ class Proxy:
                 session.leave()
             else:
                 session.stream.close()
-        tasks = list(self._sessions)
+        for listener in self.datagrams:
+            listener.end()
+        tasks = [*self._sessions, *(task for listener in self.datagrams for task in listener.tasks)]
         if tasks:
             _, left = await asyncio.wait(tasks, timeout=patience)
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
             self.dialer.close()
+        for listener in self.datagrams:
+            listener.close()
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.gather(self._ticker, return_exceptions=True)
@@ -250,7 +268,7 @@ def _is_local(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return True
 
 
-def _trace(error: BaseException) -> str:
+def _trace(error: BaseException | None) -> str:
     import traceback
 
     return "".join(traceback.format_exception(error)).rstrip()

@@ -87,6 +87,11 @@ class Session:
 
     async def serve(self) -> None:
         """Find out what the client speaks, and speak it."""
+        if self.mode.speaks_dns:
+            from flowdump.engine import dns_transport  # who asks no names need not have it
+
+            await dns_transport.serve(self)
+            return
         stream = self.stream
         stream.idle_limit = self.options.client_timeout or None
         while not stream.buffer:

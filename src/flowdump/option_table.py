@@ -106,7 +106,7 @@ OPTIONS = (
     Spec("http2", "bool", True, "Speak HTTP/2."),
     Spec("http3", "bool", True, "Speak HTTP/3."),
     Spec("http2_ping_keepalive", "int", 58, "Seconds after which an idle HTTP/2 upstream is pinged; 0 is never."),
-    Spec("tcp_timeout", "int", 600, "Seconds after which an idle raw connection is closed."),
+    Spec("tcp_timeout", "int", 600, "Seconds after which an idle raw connection or WebSocket is closed."),
     Spec("udp_timeout", "int", 120, "Seconds after which an idle UDP conversation ends; 0 is never."),
     Spec("dns_timeout", "int", 5, "Seconds for the name servers to answer a DNS query; 0 is no limit."),
     Spec("connection_strategy", "str", "eager",

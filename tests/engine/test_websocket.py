@@ -9,15 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.engine.test_exchange import get
 from tests.engine.test_smuggling import assert_quiet
-from tests.support.live import Running, run, running
+from tests.support.live import Running, origin, run, running
 from tests.support.websocket import MASK, Wire, frame, wires
 
 from flowdump.engine import websocket as relaying
 from flowdump.exceptions import ControlException
-from flowdump.http import HTTPFlow
+from flowdump.http import HTTPFlow, Response
 
 DEFLATE = b"permessage-deflate"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 
 class Watch:
@@ -181,6 +183,27 @@ def test_extensions_that_are_not_understood_are_relayed_raw(extensions: bytes) -
             await proxy.wait_for_flows()
             assert proxy.flow.websocket is None
             assert any("not understood" in line and "/chat" in line for line in proxy.log)
+
+    run(scenario())
+
+
+def test_a_script_may_refuse_the_switch() -> None:
+    """What it answers instead is sent, and the connection to the server is not used again."""
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+
+    class Refuse:
+        def response(self, flow: HTTPFlow) -> None:
+            if flow.response is not None and flow.response.status_code == 101:
+                flow.response = Response.make(403, b"no")
+
+    async def scenario() -> None:
+        async with origin(switch, OK) as server, running(Refuse()) as proxy:
+            ask = get(server.port, "/", "Upgrade: websocket", "Connection: Upgrade", close=False)
+            reply = await proxy.send(ask + get(server.port))
+            assert reply.startswith(b"HTTP/1.1 403 ")
+            assert reply.endswith(b"hi")
+            assert len(server.requests) == 2
+            assert proxy.flows[0].websocket is None
 
     run(scenario())
 
@@ -492,8 +515,12 @@ def test_what_waits_to_be_injected_is_bounded(monkeypatch: pytest.MonkeyPatch) -
 
 def test_streamed_frames_go_on_before_the_message_is_complete() -> None:
     async def scenario() -> None:
-        addon = Watch(replaced(b"a", b"b"))
-        async with running(addon, stream_websockets=True) as proxy:
+        def change(message: Any) -> None:
+            message.content = b"b"
+            message.type = 2
+            message.drop()
+
+        async with running(Watch(change), stream_websockets=True) as proxy:
             async with wires(proxy) as (client, server):
                 client.send(0x01, b"a")
                 assert await server.read() == (0x01, b"a")
@@ -508,6 +535,8 @@ def test_streamed_frames_go_on_before_the_message_is_complete() -> None:
             await proxy.wait_for_flows()
             assert messages(proxy) == [(1, True, b"a" + b"c" * 100_000), (1, True, b"a")]
             assert len([line for line in proxy.log if "no effect" in line]) == 1
+            assert proxy.flow.websocket is not None
+            assert not any(message.dropped for message in proxy.flow.websocket.messages)
 
     run(scenario())
 

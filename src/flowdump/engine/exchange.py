@@ -268,6 +268,10 @@ class Exchange:
         self.flow.response.data.content = b""
         self.flow.response.data.timestamp_end = time.time()
         await self._fire("response")
+        if self.flow.response.status_code != 101:  # a script does not want it
+            self._upstream.http.fail(PeerClosed("the switch of protocols was refused", "server"))
+            await self._send_response()
+            return
         self.client.watch(None)
         self.client.send_response(self.flow.response.data, self.flow.request.data.method)
         stream = self.client.upgraded()
@@ -275,7 +279,7 @@ class Exchange:
             from flowdump.engine import websocket
 
             agreed = Headers(head.headers).get("sec-websocket-extensions", "")
-            await websocket.relay(self.session, stream, self._upstream.stream, self.flow, agreed)
+            await websocket.relay(self.session, stream, self._upstream.http.upgraded(), self.flow, agreed)
         else:
             await self.session.relay(stream, self._upstream)
 

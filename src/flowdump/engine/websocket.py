@@ -113,6 +113,8 @@ class Relay:
         """Until both sides are closed; raises nothing but cancellation and what is a bug."""
         flow = self._flow
         self._session.websockets[flow.id] = self
+        if self._session.proxy.stopping:
+            self.leave()
         error = None
         try:
             await self._fire("websocket_start")
@@ -293,9 +295,9 @@ class Relay:
         async with self._event:
             self._keep(message)
             await self._fire("websocket_message")
-        if message.dropped or message.content != content:
+        if (message.dropped, message.content, message.type) != (False, content, piece.opcode):
             self._warn("stream_websockets forwards messages before scripts see them: what a script did has no effect")
-            message.dropped, message.content = False, content
+            message.dropped, message.content, message.type = False, content, piece.opcode
 
     def _close_frame(self, way: Way, payload: bytes) -> None:
         code = int.from_bytes(payload[:2], "big") if payload else NO_STATUS

@@ -18,7 +18,8 @@ from flowdump.connection import Client, ConnectionState, Server, hostport
 from flowdump.engine.dialing import is_address
 from flowdump.engine.dns import DnsClient, Reply, reply_to
 from flowdump.engine.errors import ConnectError, ConnectionFailure, PeerClosed, TimedOut
-from flowdump.engine.upstream import Destination, ServerData
+from flowdump.engine.upstream import Destination
+from flowdump.hook_data import ServerData
 from flowdump.hooks import fire
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Fields = tuple[tuple[bytes, bytes], ...]
 
 #: Bodies without chunks are passed on in pieces of at most this many bytes.
-PIECE: Final = 64 * 1024
+PIECE: Final = 256 * 1024
 
 #: Bytes of a request line that could not be understood that are recorded.
 MAX_LINE: Final = 8192

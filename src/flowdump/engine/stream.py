@@ -40,7 +40,7 @@ HIGH: Final = 256 * 1024
 LOW: Final = 64 * 1024
 
 #: Bytes that one read of a socket may give.
-RECEIVED: Final = 64 * 1024
+RECEIVED: Final = 256 * 1024
 
 #: A peer that has ended its direction may have closed the connection altogether: only sending shows. If nothing was
 #: sent for this many seconds, it counts as gone.
@@ -281,15 +281,17 @@ class Stream(asyncio.BufferedProtocol):
     def _decrypt(self, data: bytes | memoryview) -> None:
         """Pass bytes through the codecs, outermost first; what the last one yields is appended to the buffer."""
         try:
-            for codec in self._codecs:
+            for codec in self._codecs[:-1]:
                 codec.receive(data)
-                data = codec.read() if codec.established else b""
-                if codec.eof:
-                    self.at_eof = True
+                data = codec.read()
+                self.at_eof = self.at_eof or codec.eof
+            codec = self._codecs[-1]
+            codec.receive(data)
+            if codec.established:
+                codec.read_into(self.buffer)
+            self.at_eof = self.at_eof or codec.eof
         except Exception as error:  # ssl.SSLError: the peer sent no valid record, or an alert
             self.error, self.at_eof = error, True
-            data = b""
-        self.buffer += data
         self._flush()
 
     def _encrypt(self, data: bytes) -> bytes:

@@ -87,24 +87,30 @@ class TlsCodec:
         Raises ssl.SSLError when the peer breaks the protocol or sends an alert; ``tls_failures`` has the words for it.
         What it had sent before comes out first: then ``eof`` is True at once, and the next ``read`` raises.
         """
+        plain = bytearray()
+        self.read_into(plain)
+        return bytes(plain)
+
+    def read_into(self, buffer: bytearray) -> None:
+        """Append what ``read`` would give: a large body is copied once less."""
         if self._failure is not None:
             raise self._failure
-        pieces = [self._unread] if self._unread else []
+        before = len(buffer)
+        buffer += self._unread
         self._unread = b""
         while self._incoming.pending or self._incoming.eof:
             try:
                 piece = self._read_record()
             except ssl.SSLError as error:
                 self._failure, self.eof, self.truncated = error, True, True
-                if not pieces:
+                if len(buffer) == before:
                     raise
                 break
             if not piece:
                 break
-            pieces.append(piece)
+            buffer += piece
         if self._on_session is not None:
             self._offer_session()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _read_record(self) -> bytes:
         try:

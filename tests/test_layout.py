@@ -28,7 +28,7 @@ from flowdump.formats import tnetstring
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "flowdump"
 MODULES = sorted(str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py"))
 
-FRAME = {"ctx", "hooks", "lifecycle", "log", "master", "option_table", "options"}
+FRAME = {"command", "command_types", "ctx", "hooks", "lifecycle", "log", "master", "option_table", "options"}
 OUTER = {"__main__", "app", "cli"}
 PACKAGES = {path.name for path in SOURCE.iterdir() if path.is_dir() and any(path.glob("*.py"))}
 
@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "formats": {"data"},
     "contentviews": {"data"},
     "engine": {"data", "hooks", "options"},
-    "addons": {"data", "ctx", "options", "filters", "formats", "contentviews"},
+    "addons": {"data", "command", "command_types", "ctx", "options", "filters", "formats", "contentviews"},
     "scripting": {"data", "frame"},
     # Façades name what scripts know of every part; the command line only where a program runs it under an older name.
     "compat": {"data", "frame", "engine", "formats", "contentviews", "addons", "scripting", "test", "cli"},

@@ -114,7 +114,14 @@ def _parameters() -> list[click.Parameter]:
             metavar="NAME[=VALUE]",
             help="Set any option; see --options.",
         ),
-        _grouped("More", "--options", "show_options", is_flag=True, help="List every option with its value, as YAML."),
+        _grouped(
+            "More",
+            "--options",
+            "show_options",
+            is_flag=True,
+            help="List every option with its value, as YAML; with -s those of scripts too.",
+        ),
+        _grouped("More", "--commands", "show_commands", is_flag=True, help="List every command with its arguments."),
         _grouped("More", "--version", "show_version", is_flag=True, help="Show the version."),
         click.Argument(["filter_words"], nargs=-1, metavar="[FILTER]"),
     ]
@@ -135,9 +142,12 @@ def _invoke(**given: Any) -> None:
                 app.declare(options, log)
             click.echo(listing(options), nl=False)
             return
-        log.set_verbosity(options.termlog_verbosity)
         from flowdump import app
 
+        if given["show_commands"]:
+            click.echo(app.commands(options, log), nl=False)
+            return
+        log.set_verbosity(options.termlog_verbosity)
         code = app.run(options, log)
         sys.stdout.flush()
     except UserError as error:

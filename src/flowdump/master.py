@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,17 @@ from flowdump.hooks import HookTable, fire
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from flowdump.command import CommandManager
+    from flowdump.flow import Flow
     from flowdump.log import EventLog
     from flowdump.options import Options
+
+
+#: Seconds that a thread waits for a command. Handlers that block for some seconds are slow, not dead; one that waits
+#: for the thread that waits for it would never end.
+LOOP_PATIENCE = 60
 
 
 class Addons:
@@ -106,16 +114,6 @@ class Addons:
         return len(self.lookup)
 
 
-class Commands:
-    """Commands are not part of this version: calling one says so."""
-
-    def call(self, name: str, *arguments: Any) -> Any:
-        raise CommandError(f"command {name!r}: commands are not part of this version of flowdump")
-
-    def call_strings(self, name: str, arguments: Any) -> Any:
-        return self.call(name, *arguments)
-
-
 class Loader:
     """The argument of ``load``: what an addon may declare. It is made inside the loop in which scripts run."""
 
@@ -130,8 +128,8 @@ class Loader:
         self.master.options.add_option(name, typespec, default, help, choices, self.source)
 
     def add_command(self, path: str, function: Any) -> None:
-        """Commands are not part of this version; declaring one is logged and has no effect."""
-        self.master.log.warn(f"command {path!r} is ignored: commands are not part of this version of flowdump")
+        """Declare a command: its arguments are those of ``function``. Raises CommandError."""
+        self.master.commands.add(path, function)
 
 
 class Master:
@@ -141,13 +139,25 @@ class Master:
         self.options = options
         self.log = log
         self.addons = Addons(options)
-        self.commands = Commands()
         self.should_exit = False
         #: Tasks that nobody else holds on to.
         self.background: set[Any] = set()
         #: Called by ``shutdown``, from whatever thread that is.
         self.on_shutdown: Callable[[], None] | None = None
+        #: Makes the addons that hold flowdump's own commands, when somebody asks for one.
+        self.own_commands: Callable[[], Iterable[Any]] = tuple
+        self._commands: CommandManager | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+
+    @property
+    def commands(self) -> CommandManager:
+        """Every command, by name. Most runs never ask, and do not load what it takes."""
+        if self._commands is None:
+            from flowdump.command import CommandManager
+
+            self._commands = CommandManager(self, lambda: self.own_commands())
+        return self._commands
 
     def find_loop(self) -> None:
         """Remember the running loop, if there is one, for whoever asks from a thread."""
@@ -155,6 +165,7 @@ class Master:
 
         with suppress(RuntimeError):
             self._loop = asyncio.get_running_loop()
+            self._thread = threading.get_ident()
 
     @property
     def event_loop(self) -> asyncio.AbstractEventLoop:
@@ -162,6 +173,45 @@ class Master:
         if self._loop is None:
             raise RuntimeError("there is no event loop: no script runs")
         return self._loop
+
+    def updated(self, flows: Sequence[Flow]) -> None:
+        """Tell those who listen to ``update`` that a command changed flows. Nobody waits for asynchronous ones."""
+        for handler in self.addons.table.update:
+            _begin(handler(flows))
+
+    def in_loop(self, function: Callable[[], Any]) -> Any:
+        """What a function gives, called in the thread of the loop whatever thread asks.
+
+        A thread waits for the result, and for what an ``async def`` comes to; what is raised is raised in it. Raises
+        CommandError when the loop does not get to it within ``LOOP_PATIENCE``, or has ended.
+        """
+        loop = self._loop
+        if loop is None or threading.get_ident() == self._thread:
+            return function()
+        import asyncio
+        from concurrent.futures import CancelledError
+
+        async def called() -> Any:
+            result = function()
+            return await result if hasattr(result, "__await__") else result
+
+        coroutine = called()
+        try:
+            future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        except RuntimeError:
+            coroutine.close()
+            raise CommandError("the run has ended: nobody takes commands any more") from None
+        try:
+            return future.result(LOOP_PATIENCE)
+        except CancelledError:
+            raise CommandError("the run has ended before the command did") from None
+        except TimeoutError:
+            if future.done():  # the command's own
+                raise
+            future.cancel()
+            raise CommandError(
+                f"no turn for a command in {LOOP_PATIENCE} s: does a handler block, or wait for this thread?"
+            ) from None
 
     def shutdown(self) -> None:
         """End the run after the current flow."""

@@ -11,6 +11,7 @@ A name that a script has yet to declare may be given with ``--set`` all the same
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -74,7 +75,7 @@ class Options:
     def spec(self, name: str) -> Spec:
         """What is declared of an option. Raises OptionsError for an unknown name, with the nearest ones."""
         if name not in self._specs:
-            raise OptionsError(f"unknown option {name!r}{_nearest(name, self._specs)}")
+            raise OptionsError(f"unknown option {name!r}{nearest(name, self._specs)}")
         return self._specs[name]  # type: ignore[no-any-return]
 
     def specs(self) -> list[Spec]:
@@ -102,7 +103,7 @@ class Options:
         if name.startswith("__"):
             raise AttributeError(name)
         # Reached only for names that are not stored: options that nobody declared.
-        raise AttributeError(f"unknown option {name!r}{_nearest(name, self.__dict__['_specs'])}")
+        raise AttributeError(f"unknown option {name!r}{nearest(name, self.__dict__['_specs'])}")
 
     # -- changing ------------------------------------------------------------------------------------------------
 
@@ -217,7 +218,7 @@ class Options:
             if deferred.source.endswith(".yaml") and FOREIGN.fullmatch(deferred.name):
                 continue  # for another program that shares the configuration
             raise OptionsError(
-                f"{deferred.source}: unknown option {deferred.name!r}{_nearest(deferred.name, self._specs)}"
+                f"{deferred.source}: unknown option {deferred.name!r}{nearest(deferred.name, self._specs)}"
             )
 
 
@@ -353,7 +354,7 @@ def _copied(value: Any) -> Any:
     return list(value) if isinstance(value, list) else value
 
 
-def _nearest(name: str, names: Iterable[str]) -> str:
+def nearest(name: str, names: Iterable[str]) -> str:
     """``"; did you mean 'a' or 'b'?"``, empty where nothing is near."""
     from difflib import get_close_matches
 
@@ -382,6 +383,30 @@ def load_config(options: Options, path: str) -> None:
         raise OptionsError(f"{path}: a mapping of option names to values is expected")
     for name, value in values.items():
         _set_configured(options, path, str(name), value)
+
+
+def save_config(options: Options, path: str) -> None:
+    """Write what differs from the defaults into a ``config.yaml``; entries that it has for other names stay.
+
+    Raises OptionsError when the file is no such file, or cannot be written.
+    """
+    import yaml
+
+    kept: dict[Any, Any] = {}
+    try:
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as fo:
+                kept = yaml.safe_load(fo) or {}
+        if not isinstance(kept, dict):
+            raise OptionsError(f"{path}: a mapping of option names to values is expected")
+        kept = {name: value for name, value in kept.items() if name not in options}
+        kept |= {name: value for name, value in options.items() if options.has_changed(name)}
+        with open(path, "w", encoding="utf-8") as fo:
+            yaml.safe_dump(kept, fo, allow_unicode=True)
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionsError(f"cannot write {path!r}: {getattr(error, 'strerror', None) or error}") from None
+    except yaml.YAMLError as error:
+        raise OptionsError(f"{path}: not valid YAML: {error}") from None
 
 
 def _set_configured(options: Options, path: str, name: str, value: Any) -> None:

@@ -35,14 +35,7 @@ class HarDump:
         if self._options.hardump == "-":
             self._writer = HarWriter(self._stdout)
             return
-        folder = os.path.dirname(self.path)
-        if folder:
-            os.makedirs(folder, exist_ok=True)
-        fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        self._file = os.fdopen(fd, "wb", buffering=0)
-        compress = self.path.endswith(".zhar")
-        in_place = not compress and stat.S_ISREG(os.fstat(fd).st_mode)
-        self._writer = HarWriter(self._file, in_place=in_place, compress=compress)
+        self._file, self._writer = open_har(self.path)
 
     def add(self, flow: Flow) -> None:
         """Raises OSError when writing fails."""
@@ -63,3 +56,15 @@ class HarDump:
         finally:
             if self._file is not None:
                 self._file.close()
+
+
+def open_har(path: str) -> tuple[BinaryIO, HarWriter]:
+    """Make a HAR: the file, which is the caller's to close, and what writes into it. Raises OSError."""
+    folder = os.path.dirname(path)
+    if folder:
+        os.makedirs(folder, exist_ok=True)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    file = os.fdopen(fd, "wb", buffering=0)
+    compress = path.endswith(".zhar")
+    in_place = not compress and stat.S_ISREG(os.fstat(fd).st_mode)
+    return file, HarWriter(file, in_place=in_place, compress=compress)

@@ -47,6 +47,21 @@ def declare(options: Options, log: EventLog) -> None:
     asyncio.run(load())
 
 
+def commands(options: Options, log: EventLog) -> str:
+    """Every command, those of the scripts included, as text. Raises UserError."""
+    import asyncio
+
+    async def load() -> str:
+        from flowdump import command
+        from flowdump.app.offline import OfflineRun
+
+        run = OfflineRun(options, log)
+        await run.declare()
+        return command.listing(run.master.commands)
+
+    return asyncio.run(load())
+
+
 def _run_live(options: Options, log: EventLog) -> int:
     import asyncio
 

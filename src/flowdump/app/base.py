@@ -44,6 +44,7 @@ class Run(ABC):
         self.options = options
         self.log = log
         self.master = Master(options, log)
+        self.master.own_commands = self.own_commands
         self.sinks: list[Any] = []
         self.damaged = False
         self.failed = False
@@ -219,8 +220,10 @@ class Run(ABC):
         addons.rebuild()
         if not self.options.scripts:
             return
+        from flowdump.addons.view import FlowRegister
         from flowdump.scripting.script import Script
 
+        addons.builtins.append(FlowRegister())
         loader = Loader(self.master)
         for command in self.options.scripts:
             script = Script(command, self._on_handler_error)
@@ -230,7 +233,16 @@ class Run(ABC):
                     addon.load(loader)
             addons.script_addons += script.addons
         addons.rebuild()
+        if "flowdump.command" in sys.modules:  # a script has some: what is wrong with them is to be told at the start
+            self.master.commands.refresh()
         await fire(addons.table.configure, self.options.keys())
+
+    def own_commands(self) -> list[Any]:
+        """The addons that hold flowdump's own commands."""
+        from flowdump.addons.own_commands import own_commands
+        from flowdump.scripting.once import ScriptOnce
+
+        return [*own_commands(self.master.addons.builtins), ScriptOnce(self._on_handler_error)]
 
     def _on_handler_error(self, text: str) -> None:
         self.handler_errors += 1

@@ -16,10 +16,13 @@ import logging
 from typing import Any
 
 from flowdump import ctx, lifecycle
+from flowdump.addons.own_commands import own_commands
+from flowdump.command import Command
 from flowdump.exceptions import AddonHalt, OptionsError, ScriptError
 from flowdump.log import LEVELS, EventLog, LogEntry
 from flowdump.master import Master
 from flowdump.options import Options
+from flowdump.scripting.once import ScriptOnce
 from flowdump.scripting.script import Script
 
 
@@ -44,6 +47,7 @@ class RecordingMaster(Master):
 
     def __init__(self, options: Options | None = None) -> None:
         super().__init__(options or Options(), RecordingLog())
+        self.own_commands = lambda: [*own_commands(self.addons.builtins), ScriptOnce(self.log.error)]
 
     @property
     def logs(self) -> list[LogEntry]:
@@ -115,6 +119,10 @@ class context:
     def invoke_addon(self, addon: Any, event: Any) -> Any:
         """The same for an event as an object: ``UpdateHook([flow])``."""
         return self.invoke(addon, event.name, *event.args())
+
+    def command(self, function: Any, *arguments: str) -> Any:
+        """Call a command's function with text, from which it makes its values. Raises CommandError."""
+        return Command(self.master.commands, "test.command", function).call(arguments)
 
     def script(self, path: str) -> Any:
         """Load a script, with its arguments; its first addon: the module, if nothing else.

@@ -1,0 +1,50 @@
+"""``inject.…``: messages of our own in a connection that is open, as commands.
+
+What relays the connection does it: ``flow.live`` takes the message, lets it go through the event like any other, and
+sends it behind those that came before. WebSocket messages are marked ``injected``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowdump import command
+from flowdump.exceptions import CommandError
+from flowdump.flow import Flow
+
+
+class Inject:
+    """``to_client`` says which way a message goes: to the client, or to the server."""
+
+    @command.command("inject.websocket")
+    def websocket(self, flow: Flow, to_client: bool, message: bytes, is_text: bool = True) -> None:
+        """Send a WebSocket message, as text or as binary."""
+        if getattr(flow, "websocket", None) is None:
+            raise CommandError(f"flow {flow.id} is no WebSocket")
+        if is_text:
+            try:
+                message.decode()
+            except UnicodeDecodeError as error:
+                raise CommandError(f"a text message has to be UTF-8: {error}") from None
+        _injector(flow, "inject_websocket")(flow, to_client, message, is_text)
+
+    @command.command("inject.tcp")
+    def tcp(self, flow: Flow, to_client: bool, message: bytes) -> None:
+        """Send bytes over a relayed TCP connection."""
+        if flow.type != "tcp":
+            raise CommandError(f"flow {flow.id} is no TCP flow")
+        _injector(flow, "inject_tcp")(flow, to_client, message)
+
+    @command.command("inject.udp")
+    def udp(self, flow: Flow, to_client: bool, message: bytes) -> None:
+        """Send a datagram between a client and a server."""
+        if flow.type != "udp":
+            raise CommandError(f"flow {flow.id} is no UDP flow")
+        _injector(flow, "inject_udp")(flow, to_client, message)
+
+
+def _injector(flow: Flow, name: str) -> Any:
+    inject = getattr(flow.live, name, None)
+    if inject is None:
+        raise CommandError(f"flow {flow.id} is not live: there is no connection to send to")
+    return inject

@@ -23,6 +23,8 @@ from flowdump.hook_data import ServerData
 from flowdump.hooks import fire
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from flowdump.connection import Address
     from flowdump.dns import DNSFlow
     from flowdump.engine.proxy import Proxy
@@ -66,7 +68,7 @@ class UdpAsker:
 
 
 @contextlib.asynccontextmanager
-async def connected(proxy: Proxy, client: Client, server: Server) -> Any:
+async def connected(proxy: Proxy, client: Client, server: Server) -> AsyncIterator[socket.socket]:
     """A UDP socket that is connected to ``server.address``, with the events of a connection. Raises ConnectError."""
     table, data = proxy.hooks.table, ServerData(server, client)
     server.timestamp_start = time.time()
@@ -95,16 +97,23 @@ async def _udp_socket(proxy: Proxy, server: Server) -> socket.socket:
     family, address = await _resolve(server.address)
     if proxy.is_own_address(address):
         raise ConnectError(f"{hostport(server.address)} is this proxy itself")
+    try:
+        return _open_socket(family, address, proxy.options.connect_addr)
+    except OSError as error:  # no descriptors, no route, a local address that is none
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise ConnectError(f"cannot reach {hostport(server.address)}: {reason}") from None
+
+
+def _open_socket(family: int, address: Any, local: str | None) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
-        if proxy.options.connect_addr:
-            sock.bind((proxy.options.connect_addr, 0))
+        if local:
+            sock.bind((local, 0))
         sock.connect(address)
-    except (OSError, ValueError) as error:
+    except BaseException:
         sock.close()
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
-        raise ConnectError(f"cannot reach {hostport(server.address)}: {reason}") from None
+        raise
     return sock
 
 

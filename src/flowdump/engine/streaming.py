@@ -22,6 +22,7 @@ import queue
 import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from flowdump.response import Response
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from flowdump.flow import Flow
     from flowdump.http import Request
     from flowdump.options import Options
+
+#: Bytes of a Content-Type that is looked at: none is longer, and what is looked at is kept.
+MAX_TYPE: Final = 256
 
 #: How much of a streamed body is recorded when nobody asked for all of it: event streams are worth looking at.
 RECORDED: Final = 1 << 20
@@ -48,18 +52,25 @@ def wanted(message: Request | Response, framing: Framing, options: Options) -> b
     asked = message.__dict__.get("stream")
     if asked is not None:
         return bool(asked)
+    if framing.kind == "none":
+        return False
     limit = options.size("stream_large_bodies")
     if limit is not None and framing.length > limit:
         return True
-    return framing.kind != "none" and options.stream_event_streams and is_event_stream(message)
+    return options.stream_event_streams and is_event_stream(message)
 
 
 def is_event_stream(message: Request | Response) -> bool:
     """Whether the body is a series of messages that are waited for one by one; requests only where they are gRPC."""
     content_type = message.data.headers.raw(b"content-type")
-    if not content_type:
+    if not content_type or len(content_type) > MAX_TYPE:
         return False
-    return bool(_EVENT_STREAM(content_type) if isinstance(message, Response) else _GRPC(content_type))
+    return _is_event_type(content_type, isinstance(message, Response))
+
+
+@lru_cache(maxsize=256)
+def _is_event_type(content_type: bytes, of_response: bool) -> bool:
+    return bool(_EVENT_STREAM(content_type) if of_response else _GRPC(content_type))
 
 
 def reader(body: Body, message: Request | Response, flow: Flow) -> Callable[[], Awaitable[bytes | None]]:

@@ -74,6 +74,13 @@ def test_headers_given_to_make_are_taken_as_they_are() -> None:
 # -- reading -----------------------------------------------------------------------------------------------------
 
 
+def test_of_takes_known_pairs_as_they_are() -> None:
+    fields = ((b"A", b"1"), (b"a", b"2"))
+    assert Headers.of(fields) == Headers(fields)
+    assert Headers.of(fields).fields is fields
+    assert Headers.of(fields)["a"] == "1, 2"
+
+
 def test_names_compare_without_case_as_str_or_bytes() -> None:
     h = headers()
     assert h["a"] == h["A"] == h[b"a"] == "1, 3"

@@ -157,6 +157,7 @@ class Interception:
             await self._failed(session, data, error)
             raise
         _note(client, codec)
+        client.certificate_list = list(codec.certificates)
         await fire(table.tls_established_client, data)
 
     async def _failed(self, session: Session, data: TlsData, error: ConnectionFailure) -> None:

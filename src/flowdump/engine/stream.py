@@ -131,7 +131,7 @@ class Stream(asyncio.BufferedProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.closed = self.at_eof = True
         self._registry.discard(self)
-        if error is not None:
+        if error is not None and self.error is None:  # an alert that came before the reset says more
             self.error = error
         self._clogged = False
         self._wake_reader()

@@ -75,7 +75,8 @@ class TlsCodec:
 
     def receive(self, data: bytes | bytearray | memoryview) -> None:
         """Take ciphertext from the peer."""
-        self._incoming.write(data)
+        if data:  # not even nothing may be written behind the end
+            self._incoming.write(data)
 
     def receive_eof(self) -> None:
         """The peer's connection ended. Without a goodbye before, ``read`` finds out and sets ``truncated``."""

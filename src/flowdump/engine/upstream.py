@@ -17,6 +17,7 @@ from flowdump.connection import ConnectionState, Server, hostport
 from flowdump.engine.errors import ConnectError, ConnectionFailure, TimedOut, TlsError
 from flowdump.engine.http1 import Http1Client
 from flowdump.engine.stream import Stream
+from flowdump.engine.tls_failures import describe_failure
 from flowdump.hook_data import ServerData
 from flowdump.hooks import fire
 
@@ -66,6 +67,9 @@ class Upstreams:
             if upstream.http.is_idle:
                 return upstream
             await self._close(upstream)
+            if not upstream.http.served and isinstance(upstream.stream.error, ssl.SSLError):
+                # An origin may refuse a client certificate when our side of a TLS 1.3 handshake is done already.
+                raise TlsError(describe_failure(upstream.stream.error, "server"))
         if self._idle and len(self._idle) > MAX_IDLE:
             await self._close(self._idle.pop(next(iter(self._idle))))
         failure = self.failed.pop(destination, None)

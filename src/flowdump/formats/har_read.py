@@ -297,8 +297,7 @@ def _set_message(
         if length is not None and body and b"transfer-encoding" not in names and length != b"%d" % len(body):
             right = b"%d" % len(body)
             fields = tuple([(name, right if name.lower() == b"content-length" else value) for name, value in fields])
-    data.headers = headers = Headers.__new__(Headers)
-    headers.fields = fields
+    data.headers = Headers.of(fields)
     data.trailers = None
     if own:
         version, trailers = own.get("http_version"), own.get("trailers")

@@ -196,9 +196,9 @@ def _decode_rest(data: ResponseData | RequestData, record: bytes, start: int, si
     if headers is None or (size is None) is (record[content_end] == _COMMA):
         raise Unusual
     end = headers.end() + int(headers[1])
-    data.headers = fields = Headers.__new__(Headers)
     blob = record[headers.end() : end]
-    fields.fields = _known_headers(blob) if type(data) is RequestData and len(blob) <= 2048 else _decode_headers(blob)
+    known = type(data) is RequestData and len(blob) <= 2048
+    data.headers = Headers.of(_known_headers(blob) if known else _decode_headers(blob))
     return end
 
 

@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from typing import Any, Self
 import pytest
 from tests.support.flows import environment, http_flow, read_flows, response, script, write_flows
 from tests.support.live import shared_confdir
+from tests.support.pki import Ca
 
 from flowdump.engine.authority import Authority
 from flowdump.formats import open_input
@@ -459,12 +461,14 @@ def test_memory_does_not_grow_with_the_number_of_flows(origin: Origin, tmp_path:
 # -- in time, and in bounds ----------------------------------------------------------------------------------------
 
 
-def serve_once(answer: Callable[[socket.socket], None]) -> int:
+def serve_once(answer: Callable[[socket.socket], None], context: ssl.SSLContext | None = None) -> int:
     """A server of one connection, which is given to ``answer`` behind a request head: its port."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
         connection, _ = listener.accept()
+        if context is not None:
+            connection = context.wrap_socket(connection, server_side=True)
         with listener, contextlib.suppress(OSError), connection:
             head = b""
             while not head.endswith(b"\r\n\r\n"):
@@ -475,6 +479,45 @@ def serve_once(answer: Callable[[socket.socket], None]) -> int:
     return int(listener.getsockname()[1])
 
 
+class Route:
+    """A way from a client through the proxy to an origin: plain, or over TLS on both sides."""
+
+    def __init__(self, scheme: str, folder: Path) -> None:
+        self.options: list[str] = []
+        self._serving: ssl.SSLContext | None = None
+        self._client: ssl.SSLContext | None = None
+        if scheme == "https":
+            ca = Ca()
+            self.options = ["--set", f"ssl_verify_upstream_trusted_ca={ca.write(folder)}"]
+            self._serving = ca.leaf("localhost").server_context(folder / "origin.pem")
+            authority = Authority.open(str(shared_confdir()))
+            self._client = ssl.create_default_context(cafile=authority.certificate_path)
+
+    def serve(self, answer: Callable[[socket.socket], None]) -> int:
+        return serve_once(answer, self._serving)
+
+    def ask(
+        self, port: int, origin_port: int, method: str = "GET", *fields: str, proxied: bool = True
+    ) -> socket.socket:
+        """A connection to the proxy, or straight to the origin, on which a request head was sent."""
+        connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        target = "/" if self._client or not proxied else f"http://localhost:{origin_port}/"
+        if self._client:
+            if proxied:
+                connection.sendall(f"CONNECT localhost:{origin_port} HTTP/1.1\r\n\r\n".encode())
+                assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+            client = self._client if proxied else ssl._create_unverified_context()
+            connection = client.wrap_socket(connection, server_hostname="localhost")
+        lines = [f"{method} {target} HTTP/1.1", f"Host: localhost:{origin_port}", "Connection: close", *fields, "", ""]
+        connection.sendall("\r\n".join(lines).encode())
+        return connection
+
+
+@pytest.fixture(params=["http", "https"])
+def route(request: pytest.FixtureRequest, tmp_path: Path) -> Route:
+    return Route(request.param, tmp_path)
+
+
 def tick(connection: socket.socket) -> None:
     """An event every 200 ms, each with the time at which it was sent."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
@@ -483,21 +526,18 @@ def tick(connection: socket.socket) -> None:
         connection.sendall(b"data: %.6f\n\n" % time.monotonic())
 
 
-def delays(port: int, origin_port: int) -> list[float]:
+def delays(connection: socket.socket) -> list[float]:
     """How long each event was under way, in seconds."""
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
-        head = f"GET http://127.0.0.1:{origin_port}/ HTTP/1.1\r\nHost: 127.0.0.1:{origin_port}\r\n"
-        connection.sendall(head.encode() + b"Connection: close\r\n\r\n")
-        with connection.makefile("rb") as stream:
-            return [time.monotonic() - float(line[5:]) for line in stream if line.startswith(b"data:")]
+    with connection, connection.makefile("rb") as stream:
+        return [time.monotonic() - float(line[5:]) for line in stream if line.startswith(b"data:")]
 
 
-def test_events_are_seen_as_they_are_sent(tmp_path: Path) -> None:
+def test_events_are_seen_as_they_are_sent(tmp_path: Path, route: Route) -> None:
     kept, har = tmp_path / "kept.flows", tmp_path / "kept.har"
-    with Live("-s", script("add_header.py"), "-w", kept, "--set", f"hardump={har}") as proxy:
-        through = delays(proxy.port, serve_once(tick))
-        port = serve_once(tick)
-        direct = delays(port, port)
+    with Live(*route.options, "-s", script("add_header.py"), "-w", kept, "--set", f"hardump={har}") as proxy:
+        through = delays(route.ask(proxy.port, route.serve(tick)))
+        port = route.serve(tick)
+        direct = delays(route.ask(port, port, proxied=False))
         assert len(through) == len(direct) == 6
         assert max(through) < 0.1 + max(direct)
         assert proxy.end() == 0
@@ -506,7 +546,7 @@ def test_events_are_seen_as_they_are_sent(tmp_path: Path) -> None:
     assert len(json.loads(har.read_bytes())["log"]["entries"]) == 1
 
 
-def test_a_large_download_with_a_slow_reader_stays_out_of_memory() -> None:
+def test_a_large_download_with_a_slow_reader_stays_out_of_memory(route: Route) -> None:
     size, piece = 64 << 20, bytes(1 << 20)
 
     def send(connection: socket.socket) -> None:
@@ -514,15 +554,12 @@ def test_a_large_download_with_a_slow_reader_stays_out_of_memory() -> None:
         for _ in range(size // len(piece)):
             connection.sendall(piece)
 
-    with Live("--set", "stream_large_bodies=1m") as proxy:
-        port = serve_once(send)
+    with Live(*route.options, "--set", "stream_large_bodies=1m") as proxy:
+        port = route.serve(send)
         assert proxy.port
         before = proxy.rss
         peak = received = 0
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as connection:
-            connection.sendall(
-                f"GET http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
-            )
+        with route.ask(proxy.port, port) as connection:
             time.sleep(0.3)
             while data := connection.recv(1 << 20):
                 received += len(data)
@@ -531,7 +568,7 @@ def test_a_large_download_with_a_slow_reader_stays_out_of_memory() -> None:
         assert peak - before < 8 << 10
 
 
-def test_a_large_upload_to_a_slow_reader_stays_out_of_memory() -> None:
+def test_a_large_upload_to_a_slow_reader_stays_out_of_memory(route: Route) -> None:
     size, piece = 64 << 20, bytes(1 << 20)
     taken: list[int] = []
 
@@ -543,14 +580,12 @@ def test_a_large_upload_to_a_slow_reader_stays_out_of_memory() -> None:
         taken.append(received)
         connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    with Live("--set", "stream_large_bodies=1m") as proxy:
-        port = serve_once(take)
+    with Live(*route.options, "--set", "stream_large_bodies=1m") as proxy:
+        port = route.serve(take)
         assert proxy.port
         before = proxy.rss
         peak = 0
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as connection:
-            head = f"POST http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n"
-            connection.sendall(head.encode())
+        with route.ask(proxy.port, port, "POST", f"Content-Length: {size}") as connection:
             for _ in range(size // len(piece)):
                 connection.sendall(piece)
                 peak = max(peak, proxy.rss)

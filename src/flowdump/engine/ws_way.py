@@ -27,7 +27,7 @@ MAX_FRAGMENTS: Final = 1 << 18
 
 
 class Whole(NamedTuple):
-    """A message as it came: what it says, its bytes, the lengths of its frames."""
+    """A message as it came: what it says, its bytes in parts of about ``BATCH``, the lengths of its frames."""
 
     opcode: int
     content: bytes
@@ -59,7 +59,7 @@ class Way:
         self.diverged = False
         # the message under way: what it says, its bytes as they came, the lengths of its frames, that of the last one
         self.parts: list[bytes] = []
-        self.wire: list[bytes] = []
+        self.wire: list[bytearray] = []
         self.lengths: list[int] = []
         self.size = 0
         #: Whether what was written last is not the end of a frame.
@@ -75,6 +75,12 @@ class Way:
             async with self.writing:
                 await self.sink.drain()
 
+    def write_all(self, pending: list[bytes]) -> None:
+        """Write what has come together, and forget it."""
+        if pending:
+            self.sink.write(pending[0] if len(pending) == 1 else b"".join(pending))
+            pending.clear()
+
     async def more(self) -> None:
         """Wait for more bytes. Raises PeerClosed when there are none: a WebSocket ends with a close frame."""
         self.source.consumed()
@@ -84,8 +90,12 @@ class Way:
 
     def collect(self, piece: Piece) -> Whole | None:
         """Add to the message under way, which is given back when it is complete."""
-        self.parts.append(piece.content)
-        self.wire.append(piece.wire)
+        if piece.content:
+            self.parts.append(piece.content)
+        if self.wire and len(self.wire[-1]) < BATCH:
+            self.wire[-1] += piece.wire
+        else:
+            self.wire.append(bytearray(piece.wire))
         self.size += len(piece.content)
         if not piece.frame_ends:
             return None
@@ -96,7 +106,8 @@ class Way:
         self.size = 0
         if not piece.message_ends:
             return None
-        whole = Whole(piece.opcode, b"".join(self.parts), self.wire, self.lengths, piece.compressed)
+        wire = [bytes(part) for part in self.wire]
+        whole = Whole(piece.opcode, b"".join(self.parts), wire, self.lengths, piece.compressed)
         self.parts, self.wire, self.lengths = [], [], []
         return whole
 

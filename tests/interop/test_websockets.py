@@ -295,6 +295,57 @@ def test_what_a_whole_run_writes(tmp_path: Path, flowdump: Flowdump) -> None:
     assert "closed: 1001 the proxy is shutting down" in flowdump("-r", kept, "--flow-detail", "2")
 
 
+#: The forms in which scripts for mitmproxy inject messages: behind another one, and from a task of their own.
+INJECTING = {
+    "an answer": """
+from mitmproxy import ctx, http
+
+def websocket_message(flow: http.HTTPFlow):
+    message = flow.websocket.messages[-1]
+    if not message.injected:
+        ctx.master.commands.call("inject.websocket", flow, message.from_client, b"injected")
+""",
+    "a task": """
+import asyncio
+from mitmproxy import ctx
+
+async def inject(flow):
+    while flow.websocket.timestamp_end is None:
+        ctx.master.commands.call("inject.websocket", flow, True, b"injected")
+        await asyncio.sleep(0.05)
+
+class Injector:
+    def websocket_start(self, flow):
+        self.task = asyncio.create_task(inject(flow))
+
+addons = [Injector()]
+""",
+}
+
+
+@pytest.mark.parametrize("script", INJECTING.values(), ids=INJECTING)
+def test_scripts_for_mitmproxy_inject(tmp_path: Path, script: str) -> None:
+    path = tmp_path / "inject.py"
+    path.write_text(script)
+
+    async def quiet(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+
+    async def scenario(port: int) -> None:
+        async with serve(quiet, "127.0.0.1", 0) as server:
+            origin = server.sockets[0].getsockname()[1]
+            async with connect(f"ws://127.0.0.1:{origin}/chat", proxy=f"http://127.0.0.1:{port}") as client:
+                await client.send("text")
+                async with asyncio.timeout(20):
+                    assert await client.recv() == "injected"
+
+    with Live("-s", path) as proxy:
+        asyncio.run(scenario(proxy.port))
+        proxy.wait_for("101 websocket")
+        assert proxy.end() == 0
+        assert not any("Traceback" in line for line in proxy.lines)
+
+
 def test_a_real_mitmproxy_reads_what_was_recorded(tmp_path: Path, mitmproxy: Mitmproxy) -> None:
     kept, again = tmp_path / "kept", tmp_path / "again"
 

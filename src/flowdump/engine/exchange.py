@@ -269,7 +269,6 @@ class Exchange:
         self.flow.response.data.timestamp_end = time.time()
         await self._fire("response")
         if self.flow.response.status_code != 101:  # a script does not want it
-            self._upstream.http.fail(PeerClosed("the switch of protocols was refused", "server"))
             await self._send_response()
             return
         self.client.watch(None)

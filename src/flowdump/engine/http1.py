@@ -321,7 +321,7 @@ class Http1Client:
         head = parse_response_head(raw, request_method=self._method, validate=self._validate)
         if head.status_code >= 200 or head.status_code == 101:
             self.body = BodyReader(self.stream, head.framing, "server")
-            self.reusable = head.keep_alive and head.framing.kind != "close"
+            self.reusable = head.keep_alive and head.framing.kind != "close" and head.status_code != 101
         return head
 
     def fail(self, error: BaseException) -> None:

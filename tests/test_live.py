@@ -298,7 +298,7 @@ def test_block_private_keeps_neighbours_out() -> None:
     address = own_address()
     with Live("--set", "listen_host=0.0.0.0", "--set", "block_private") as proxy:
         port = int(proxy.wait_for(r"listening at \*:(\d+)")[1])
-        with socket.create_connection((address, port), timeout=PATIENCE) as connection, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=PATIENCE) as connection:
             assert connection.recv(1) == b""
         proxy.wait_for(f"{re.escape(address)}:\\d+: refused: block_private keeps private addresses out")
 

@@ -240,11 +240,11 @@ def test_clients_resume_their_sessions(pki: Authorities, version: ssl.TLSVersion
     run(scenario())
 
 
-def test_http_1_1_is_the_answer_to_protocols_offered(pki: Authorities) -> None:
+def test_http_1_1_is_the_answer_to_protocols_offered_without_http2(pki: Authorities) -> None:
     async def scenario() -> None:
         serving = pki.serve("example.com")
         serving.set_alpn_protocols(["h2", "http/1.1"])
-        async with origin(OK, ssl=serving) as server, running(**pki.trust) as proxy:
+        async with origin(OK, ssl=serving) as server, running(http2=False, **pki.trust) as proxy:
             context = trusting()
             context.set_alpn_protocols(["h2", "http/1.1"])
 

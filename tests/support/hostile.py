@@ -118,7 +118,6 @@ STARTS = {
     "not HTTP": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
     "binary": b"\x00\x01\x02\x03\xff\xfe" * 20 + b"\r\n\r\n",
     "a TLS hello": b"\x16\x03\x01\x00\x05hello\r\n\r\n",
-    "HTTP/2 with prior knowledge": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 }
 
 HOSTS = {

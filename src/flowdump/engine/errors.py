@@ -34,9 +34,15 @@ class ProtocolError(FlowdumpError):
 
 
 class ConnectionFailure(FlowdumpError):
-    """A connection could not be made or kept. The client is answered ``status``."""
+    """A connection could not be made or kept. The client is answered ``status``.
+
+    ``code`` is the HTTP/2 error code that came with it, if any; it is passed on where the other side speaks HTTP/2.
+    """
 
     status = 502
+    code: int | None = None
+    #: Whether the peer certainly has not begun to work on what it was sent: that may be sent again.
+    unprocessed = False
 
     def __init__(self, message: str, peer: Peer = "server") -> None:
         super().__init__(message)
@@ -52,7 +58,12 @@ class TlsError(ConnectionFailure):
 
 
 class PeerClosed(ConnectionFailure):
-    """``peer`` closed its connection in the middle of something."""
+    """``peer`` closed its connection, or reset a stream, in the middle of something."""
+
+    def __init__(self, message: str, peer: Peer = "server", *, code: int | None = None, unprocessed: bool = False):
+        super().__init__(message, peer)
+        self.code = code
+        self.unprocessed = unprocessed
 
 
 class TimedOut(ConnectionFailure):

@@ -46,6 +46,9 @@ IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"
 
 CONTINUE = ResponseHead(b"HTTP/1.1", 100, b"Continue", (), NONE, True, b"")
 
+#: How often a request is sent that no origin has begun to work on.
+MAX_ATTEMPTS = 3
+
 #: Interim responses (1xx) to one request; more than a few are an origin that runs wild.
 MAX_INTERIM = 100
 
@@ -181,7 +184,7 @@ class Exchange:
     # -- origin --------------------------------------------------------------------------------------------------
 
     async def _forward(self) -> None:
-        flow = self.flow
+        flow, attempts = self.flow, 0
         while True:
             self._upstream = await self.session.upstreams.get(flow)
             flow.server_conn = self._upstream.server
@@ -191,8 +194,11 @@ class Exchange:
                 await self._send_request()
                 head = await self._response_head()
             except PeerClosed as error:
-                again = reused and error.peer == "server" and flow.request.data.method in IDEMPOTENT
-                if not again or self._upload is not None or self._upstream.http.answered:
+                again = error.unprocessed or (reused and flow.request.data.method in IDEMPOTENT)
+                attempts += 1
+                if not again or error.peer != "server" or attempts > MAX_ATTEMPTS:
+                    raise
+                if self._upload is not None or self._upstream.http.answered:
                     raise
                 await self._release()  # it died while it was idle: once more, on a new connection
                 continue
@@ -214,10 +220,10 @@ class Exchange:
                     await self.client.drain()
         raise ProtocolError(f"more than {MAX_INTERIM} interim responses", status=502, peer="server")
 
-    def _client_gone(self) -> None:
-        """Nobody waits for the origin's answer any more."""
+    def _client_gone(self, error: BaseException | None = None) -> None:
+        """Nobody waits for the origin's answer any more; ``error`` says why, where more is known than that."""
         if self._upstream is not None:
-            self._upstream.http.fail(PeerClosed("the client disconnected", "client"))
+            self._upstream.http.fail(error or PeerClosed("the client disconnected", "client"))
 
     async def _receive_response(self, head: ResponseHead) -> None:
         flow, upstream = self.flow, self._upstream
@@ -299,14 +305,15 @@ class Exchange:
         flow, client = self.flow, self.client
         client.keep_alive = False
         await self._record(Error(str(error)))
+        code = error.code if isinstance(error, ConnectionFailure) else None
         if isinstance(error, Killed) or client.head_sent:
-            client.abort()
+            client.abort(code)
             return
         if isinstance(error, ConnectionFailure) and error.peer == "client":
             client.close()
             return
         status = error.status if not (isinstance(error, ProtocolError) and error.peer == "server") else 502
-        client.fail(status, str(error), flow.request.data.method)
+        client.fail(status, str(error), flow.request.data.method, code)
 
     async def _abandon(self, reason: str) -> None:
         self.client.abort()

@@ -223,12 +223,12 @@ def _check_host(host: bytes | None, method: bytes, version: bytes) -> None:
     if host is None:
         if version == HTTP_1_1 and method != b"CONNECT":
             raise refusal("an HTTP/1.1 request without Host", "client")
-    elif len(host) > 300 or not _is_authority(host):  # long ones are never valid, and never kept
+    elif len(host) > 300 or not is_authority(host):  # long ones are never valid, and never kept
         raise refusal(f"Host is not a valid authority: {shown(host)}", "client")
 
 
 @lru_cache(maxsize=1024)
-def _is_authority(host: bytes) -> bool:
+def is_authority(host: bytes) -> bool:
     if not host.isascii():
         return False
     try:

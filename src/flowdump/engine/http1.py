@@ -251,7 +251,7 @@ class Http1Server:
     def finish(self, trailers: Fields = ()) -> None:
         self.keep_alive = self._writer.finish(trailers) and self.keep_alive
 
-    def fail(self, status: int, reason: str, method: bytes) -> None:
+    def fail(self, status: int, reason: str, method: bytes, code: int | None = None) -> None:
         """An error page; the connection ends with it."""
         self.keep_alive = False
         self.send_whole(*error_page(status, reason, method))
@@ -259,7 +259,7 @@ class Http1Server:
     def close(self) -> None:
         self.stream.close()
 
-    def abort(self) -> None:
+    def abort(self, code: int | None = None) -> None:
         self.stream.abort()
 
     def upgraded(self) -> Stream:

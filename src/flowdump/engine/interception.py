@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from flowdump.engine.tls import TlsCodec
     from flowdump.engine.upstream import Upstream
 
-ALPN = (b"http/1.1",)
+HTTP_1 = (b"http/1.1",)
+HTTP_2 = (b"h2", b"http/1.1")
 
 
 class Interception:
@@ -121,7 +122,7 @@ class Interception:
             upstream = await self._look_at_origin(session, destination, context)
         leaf = self._leaf(name, destination.host, upstream)
         client.mitmcert = leaf.cert
-        await self._handshake(session, leaf, context)
+        await self._handshake(session, leaf, self._alpn_for_client(upstream), context)
         if self.is_raw(*names):
             await session.serve_raw()
         else:
@@ -145,9 +146,28 @@ class Interception:
         sent = chain[1:] if self._proxy.options.add_upstream_certs_to_client_chain else []
         return self.authority.leaf([name], upstream=chain[0] if chain else None, chain=sent)
 
-    async def _handshake(self, session: Session, leaf: Leaf, context: Context) -> None:
+    def _alpn_for_client(self, upstream: Upstream | None) -> tuple[bytes, ...]:
+        """What the client may speak: what its origin does, if that is known, so that nothing has to be translated."""
+        if not self._proxy.options.http2:
+            return HTTP_1
+        if upstream is None or upstream.server.alpn == b"h2":
+            return HTTP_2
+        return (b"http/1.1", b"h2")  # the first one that the client offers
+
+    def _alpn_for_origin(self, client: Client, server: Server) -> tuple[bytes, ...]:
+        """What an origin is offered: what the client speaks, or would; everything when that does not show.
+
+        A script may have set ``server.alpn_offers`` before.
+        """
+        if server.alpn_offers:
+            return tuple(server.alpn_offers)
+        if not self._proxy.options.http2 or (client.tls and b"h2" not in client.alpn_offers):
+            return HTTP_1
+        return HTTP_2
+
+    async def _handshake(self, session: Session, leaf: Leaf, alpn: tuple[bytes, ...], context: Context) -> None:
         client, table = session.client, session.hooks.table
-        codec = self._contexts.client_codec(leaf, ALPN)
+        codec = self._contexts.client_codec(leaf, alpn)
         data = TlsData(client, context)
         client.tls = True
         await fire(table.tls_start_client, data)
@@ -190,13 +210,14 @@ class Interception:
     async def connect(self, session: Session, upstream: Upstream) -> None:
         """Speak TLS on a connection to an origin. Raises TlsError or TimedOut, in words."""
         destination, server, table = upstream.destination, upstream.server, session.hooks.table
-        server.tls, server.alpn_offers = True, list(ALPN)
+        alpn = self._alpn_for_origin(session.client, server)
+        server.tls, server.alpn_offers = True, list(alpn)
         name = destination.sni or destination.host
         server.sni = name
         data = TlsData(server, Context(session.client, server))
         await fire(table.tls_start_server, data)
         try:
-            codec = self._contexts.server_codec(name, (destination.host, destination.port), ALPN)
+            codec = self._contexts.server_codec(name, (destination.host, destination.port), alpn)
             await self._finish(upstream.stream, codec)
         except (TlsError, TimedOut, PeerClosed) as error:
             upstream.stream.abort()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from flowdump.engine.chunked import encode_chunk, last_chunk
 from flowdump.engine.framing import CHUNKED, CLOSE, NONE, Fields, Framing, options
 from flowdump.engine.heads import forwarded, request_head_bytes, response_head_bytes
+from flowdump.status_codes import RESPONSES
 
 if TYPE_CHECKING:
     from flowdump.engine.heads import RequestHead
@@ -25,11 +26,12 @@ _EXPECT_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
 def whole_request(data: RequestData, request: RequestHead, absolute_form: bool) -> tuple[bytes, bytes]:
     """Head and body of a request that is here completely."""
     headers = data.headers
-    fields = forwarded(headers.fields, upgrading=bool(request.upgrade))
+    fields = forwarded(_addressed(data), upgrading=bool(request.upgrade))
     body = content = data.content or b""
     if headers.fields is request.headers and not content and request.framing is NONE and data.method == b"GET":
         pass  # the fast path: untouched, and neither length nor coding in it
-    elif headers.raw(b"transfer-encoding") is not None:
+    elif headers.raw(b"transfer-encoding") is not None or data.trailers:
+        fields = _chunked(fields)
         body = encode_chunk(content) + last_chunk(_trailer_fields(data.trailers))
     elif content or headers.raw(b"content-length") is not None or data.method in _EXPECT_BODY:
         fields = _with_length(fields, headers, len(content))
@@ -40,10 +42,10 @@ def streamed_request(
     data: RequestData, request: RequestHead, stream: object, absolute_form: bool
 ) -> tuple[bytes, Framing]:
     """Head and framing of a request whose body follows piece by piece."""
-    fields = forwarded(data.headers.fields)
+    fields = forwarded(_addressed(data))
     framing = request.framing
-    if framing.kind == "length" and callable(stream):
-        framing = CHUNKED  # nobody knows how long the transformed body will be
+    if framing.kind == "length" and (callable(stream) or data.headers.raw(b"trailer") is not None):
+        framing = CHUNKED  # nobody knows how long a transformed body will be; and only chunks have trailers behind them
     if framing.kind == "chunked":
         fields = _chunked(fields)
     return request_head_bytes(data.method, target(data, absolute_form), b"HTTP/1.1", fields), framing
@@ -56,12 +58,13 @@ def whole_response(data: ResponseData, method: bytes, request: RequestHead) -> t
     if _is_bodiless(data.status_code, method):
         fields = _without(fields, b"transfer-encoding") if method != b"HEAD" else fields
         content = b""
-    elif data.headers.raw(b"transfer-encoding") is not None and request.version != b"HTTP/1.0":
+    elif _goes_in_chunks(data, request):
+        fields = _chunked(fields)
         content = encode_chunk(content) + last_chunk(_trailer_fields(data.trailers))
     else:
         fields = _with_length(fields, data.headers, len(content))
     fields = _persistence(fields, request)
-    return response_head_bytes(b"HTTP/1.1", data.status_code, data.reason, fields), content
+    return response_head_bytes(b"HTTP/1.1", data.status_code, _reason(data), fields), content
 
 
 def streamed_response(
@@ -73,14 +76,35 @@ def streamed_response(
     if _is_bodiless(data.status_code, method):
         framing = NONE
         fields = _without(fields, b"transfer-encoding") if method != b"HEAD" else fields
-    elif incoming.kind == "length" and not callable(response.stream):
+    elif incoming.kind == "length" and not callable(response.stream) and data.headers.raw(b"trailer") is None:
         framing = incoming
     elif request.version == b"HTTP/1.0":
         framing, fields = CLOSE, _without(_without(fields, b"transfer-encoding"), b"content-length")
     else:
         framing, fields = CHUNKED, _chunked(fields)
     fields = _persistence(fields, request)
-    return response_head_bytes(b"HTTP/1.1", data.status_code, data.reason, fields), framing
+    return response_head_bytes(b"HTTP/1.1", data.status_code, _reason(data), fields), framing
+
+
+def _addressed(data: RequestData) -> Fields:
+    """A request's fields; one that came in HTTP/2 has its Host elsewhere (RFC 9113 section 8.3.1)."""
+    fields = data.headers.fields
+    if data.http_version != b"HTTP/2.0" or data.headers.raw(b"host") is not None:
+        return fields
+    return ((b"Host", data.authority or target(data, True).split(b"/", 3)[2]), *fields)
+
+
+def _goes_in_chunks(data: ResponseData, request: RequestHead) -> bool:
+    """Whether a response that is here completely goes in chunks: it came so, or has trailers."""
+    chunked = data.trailers or data.headers.raw(b"transfer-encoding") is not None
+    return bool(chunked) and request.version != b"HTTP/1.0"
+
+
+def _reason(data: ResponseData) -> bytes:
+    """HTTP/2 has no reason phrases."""
+    if data.reason or data.http_version != b"HTTP/2.0":
+        return data.reason
+    return RESPONSES.get(data.status_code, "").encode()
 
 
 def target(data: RequestData, absolute_form: bool) -> bytes:

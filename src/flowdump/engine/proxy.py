@@ -224,7 +224,7 @@ class Proxy:
         for server in self._servers:
             server.close()
         for session in list(self._sessions.values()):
-            if session.busy:
+            if session.busy or session.on_leave is not None:
                 session.leave()
             else:
                 session.stream.close()

@@ -30,6 +30,8 @@ from flowdump.tcp import TCPFlow
 from flowdump.websocket import BINARY, TEXT, WebSocketMessage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flowdump.engine.heads import RequestHead
     from flowdump.engine.modes import Mode
     from flowdump.engine.proxy import Proxy
@@ -65,6 +67,10 @@ class Session:
         #: Where everything goes: None until a CONNECT or a mode has said so.
         self.destination: Destination | None = None
         self.busy = False
+        #: Whether the client spoke HTTP/2 at once, without TLS.
+        self.prior_knowledge = False
+        #: What is done instead of closing when the proxy stops.
+        self.on_leave: Callable[[], None] | None = None
         self._loop = asyncio.get_running_loop()
         self._held: dict[str, asyncio.Event] = {}
         #: WebSockets that are open, by the id of their flow.
@@ -106,7 +112,10 @@ class Session:
         while len(stream.buffer) < 33 and b" " not in stream.buffer and b"\n" not in stream.buffer:
             if not await stream.more():
                 break
-        if self.destination is None or _HTTP(stream.buffer) or not self.options.rawtcp:
+        if self.options.http2 and stream.buffer.startswith(b"PRI "):
+            self.prior_knowledge = True
+            await self.serve_http2()
+        elif self.destination is None or _HTTP(stream.buffer) or not self.options.rawtcp:
             await self.serve_http()
         else:
             await self.serve_raw()
@@ -115,6 +124,9 @@ class Session:
 
     async def serve_http(self) -> None:
         """One exchange after the other, until one of the sides has had enough."""
+        if self.client.alpn == b"h2":
+            await self.serve_http2()
+            return
         client = Http1Server(self.stream, self.options.validate_inbound_headers)
         limit = self.options.client_timeout or None
         while client.keep_alive and not self.proxy.stopping:
@@ -140,6 +152,12 @@ class Session:
             self.busy = False
         if not client.body.ended:
             await self._linger()
+
+    async def serve_http2(self) -> None:
+        """Exchanges side by side, over one connection."""
+        from flowdump.engine import http2_server
+
+        await http2_server.serve(self)
 
     async def _linger(self) -> None:
         """Let the client read its answer: closing while it still sends would take it away (RFC 9112 section 9.6)."""
@@ -234,14 +252,23 @@ class Session:
         line = client.request_line
         if not line and isinstance(error, ConnectionFailure):
             raise error  # the client went away between two requests: that is its right
-        flow = self._new_flow(self._told(line))
-        flow.error = Error(str(error))
-        self.proxy.log.warn(f"{hostport(self.client.peername)}: {error}")
-        await fire(self.hooks.table.error, flow)
+        flow = await self._refused(line, error)
         status = 400 if isinstance(error, ConnectionFailure) else error.status
         client.fail(status, str(error), flow.request.data.method)
         self.finished(flow)
         await self._linger()
+
+    async def _refused(self, line: bytes, error: ProtocolError | ConnectionFailure) -> HTTPFlow:
+        """The flow of a request that cannot be understood, as far as its first line tells; ``error`` has fired."""
+        flow = self._new_flow(self._told(line))
+        flow.error = Error(str(error))
+        self.proxy.log.warn(f"{hostport(self.client.peername)}: {error}")
+        await fire(self.hooks.table.error, flow)
+        return flow
+
+    async def record_refused(self, line: bytes, error: ProtocolError) -> None:
+        """Record a request that cannot be understood."""
+        self.finished(await self._refused(line, error))
 
     def _told(self, line: bytes) -> RequestData:
         """What can be told of a refused request from its first line."""
@@ -341,6 +368,8 @@ class Session:
 
     def leave(self) -> None:
         """The proxy is about to end: what would go on for long ends in an orderly way."""
+        if self.on_leave is not None:
+            self.on_leave()
         for relay in self.websockets.values():
             relay.leave()
 
@@ -357,6 +386,7 @@ def _request_data(head: RequestHead) -> RequestData:
     data.content = data.trailers = None
     data.timestamp_start = time.time()
     data.timestamp_end = None
-    data.scheme = data.authority = data.path = b""
+    data.scheme = data.path = b""
+    data.authority = (head.host or b"") if head.version == b"HTTP/2.0" else b""
     data.host, data.port = "", 0
     return data

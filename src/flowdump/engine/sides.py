@@ -68,8 +68,11 @@ class ClientSide(Sink, Protocol):
     #: Whether another request may follow; may be set to False.
     keep_alive: bool
 
-    def watch(self, gone: Callable[[], None] | None) -> None:
-        """Call ``gone`` when the client is certainly gone. Raises PeerClosed if it is already. None ends the watch."""
+    def watch(self, gone: Callable[..., None] | None) -> None:
+        """Call ``gone`` when the client is certainly gone. Raises PeerClosed if it is already. None ends the watch.
+
+        ``gone`` may be given the error that says why.
+        """
 
     def send_informational(self, head: ResponseHead) -> None:
         """An interim response (RFC 9110 section 15.2)."""
@@ -80,13 +83,13 @@ class ClientSide(Sink, Protocol):
     def begin_response(self, response: Response, incoming: Framing, method: bytes) -> None:
         """The head of a response whose body follows, framed so when it came in."""
 
-    def fail(self, status: int, reason: str, method: bytes) -> None:
-        """There is no better answer than a page that says why."""
+    def fail(self, status: int, reason: str, method: bytes, code: int | None = None) -> None:
+        """There is no better answer than a page that says why. ``code`` is what the origin said in HTTP/2, if any."""
 
     def close(self) -> None:
         """Nothing more is said; what was sent still goes out."""
 
-    def abort(self) -> None:
+    def abort(self, code: int | None = None) -> None:
         """End in a way that cannot be mistaken for the end of a message."""
 
     def upgraded(self) -> Stream:

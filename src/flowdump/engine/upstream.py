@@ -7,6 +7,7 @@ exchange on it ended cleanly, it is still open and nothing has arrived on it tha
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import re
 import ssl
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from flowdump.connection import ConnectionState, Server, hostport
 from flowdump.engine.errors import ConnectError, ConnectionFailure, TimedOut, TlsError
 from flowdump.engine.http1 import Http1Client
+from flowdump.engine.http2_pool import Http2Pool
 from flowdump.engine.stream import Stream
 from flowdump.engine.tls_failures import describe_failure
 from flowdump.hook_data import ServerData
@@ -23,6 +25,7 @@ from flowdump.hooks import fire
 
 if TYPE_CHECKING:
     from flowdump.engine.session import Session
+    from flowdump.engine.sides import ServerSide
     from flowdump.http import HTTPFlow
 
 
@@ -42,8 +45,21 @@ class Upstream:
         self.destination = destination
         self.server = server
         self.stream = stream
-        self.http = Http1Client(stream, validate)
+        self.http: ServerSide = Http1Client(stream, validate)
         self.absolute_form = False
+        #: Whether others use the connection at the same time: ``http`` is a stream of it.
+        self.is_shared = False
+
+    def shared(self, http: ServerSide) -> Upstream:
+        """The same connection, for one exchange."""
+        upstream = copy.copy(self)
+        upstream.http, upstream.is_shared = http, True
+        return upstream
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether an unused connection is still open and the origin has sent nothing that nobody asked for."""
+        return not self.stream.at_eof and not self.stream.buffer
 
     def __repr__(self) -> str:
         return f"Upstream({hostport((self.destination.host, self.destination.port))}, {self.http.served} served)"
@@ -54,7 +70,9 @@ class Upstreams:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._idle: dict[Destination, Upstream] = {}
+        #: Open connections that nobody uses, by destination; a client of HTTP/2 may need several at once.
+        self._idle: dict[Destination, list[Upstream]] = {}
+        self._http2 = Http2Pool(session, self._closed)
         #: Why an origin could not be had when its certificate was looked at; told to the first request.
         self.failed: dict[Destination, ConnectionFailure] = {}
 
@@ -62,36 +80,50 @@ class Upstreams:
         """A connection for the request of ``flow``, reused or new. Raises ConnectError, TlsError, TimedOut."""
         data = flow.request.data
         destination = self._session.destination_of(data)
-        upstream = self._idle.pop(destination, None)
+        upstream = await self._http2.get(destination) or await self._reused(destination)
         if upstream is not None:
-            if upstream.http.is_idle:
+            return upstream
+        failure = self.failed.pop(destination, None)
+        if failure is not None:
+            raise failure
+        flow.server_conn = Server(address=(destination.host, destination.port))
+        return await self._http2.connect(destination, flow.server_conn, self.connect)
+
+    async def _reused(self, destination: Destination) -> Upstream | None:
+        """An idle connection that is still good."""
+        idle = self._idle.get(destination)
+        while idle:
+            upstream = idle.pop()
+            if not idle:
+                self._idle.pop(destination, None)
+            if upstream.is_idle:
                 return upstream
             await self._close(upstream)
             if not upstream.http.served and isinstance(upstream.stream.error, ssl.SSLError):
                 # An origin may refuse a client certificate when our side of a TLS 1.3 handshake is done already.
                 raise TlsError(describe_failure(upstream.stream.error, "server"))
-        if self._idle and len(self._idle) > MAX_IDLE:
-            await self._close(self._idle.pop(next(iter(self._idle))))
-        failure = self.failed.pop(destination, None)
-        if failure is not None:
-            raise failure
-        flow.server_conn = Server(address=(destination.host, destination.port))
-        return await self.connect(destination, flow.server_conn)
+        if len(self._idle) > MAX_IDLE:
+            for upstream in self._idle.pop(next(iter(self._idle))):
+                await self._close(upstream)
+        return None
 
     def keep(self, upstream: Upstream) -> None:
         """Have a connection ready for the next request to its destination."""
-        self._idle[upstream.destination] = upstream
+        if not self._http2.adopt(upstream):
+            self._idle.setdefault(upstream.destination, []).append(upstream)
 
     async def release(self, upstream: Upstream) -> None:
         """Take a connection back after an exchange; one that cannot be used again is closed."""
-        if upstream.http.release() and upstream.destination not in self._idle:
-            self._idle[upstream.destination] = upstream
-        else:
+        if upstream.http.release():
+            self._idle.setdefault(upstream.destination, []).append(upstream)
+        elif not upstream.is_shared:
             await self._close(upstream)
 
     async def close_all(self) -> None:
+        await self._http2.close()
         while self._idle:
-            await self._close(self._idle.popitem()[1])
+            for upstream in self._idle.popitem()[1]:
+                await self._close(upstream)
 
     async def _close(self, upstream: Upstream) -> None:
         upstream.stream.close()

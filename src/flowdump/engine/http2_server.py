@@ -1,0 +1,276 @@
+"""HTTP/2 towards a client: ``serve`` runs a connection, and one exchange per stream in a task of its own.
+
+A stream is a ``ClientSide`` (``sides.py``). What cannot be understood ends its stream, or where framing is in doubt
+its connection, and is recorded as a flow with an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from h2 import events as h2_events
+
+from flowdump.engine import http2_fields
+from flowdump.engine.errors import PeerClosed, ProtocolError
+from flowdump.engine.exchange import Exchange
+from flowdump.engine.http2 import PREFACE, Http2Connection
+from flowdump.engine.http2_codec import MAX_STREAMS
+from flowdump.engine.http2_stream import CANCEL, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM, Http2Stream
+from flowdump.engine.pages import error_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowdump.engine.errors import ConnectionFailure
+    from flowdump.engine.framing import Fields, Framing
+    from flowdump.engine.heads import RequestHead, ResponseHead
+    from flowdump.engine.session import Session
+    from flowdump.engine.stream import Stream
+    from flowdump.http import HTTPFlow, Response, ResponseData
+
+
+async def serve(session: Session) -> None:
+    """All that a client wants over one HTTP/2 connection. The preface is in the buffer, or comes."""
+    stream = session.stream
+    while len(stream.buffer) < len(PREFACE):
+        if not PREFACE.startswith(stream.buffer) or not await stream.more():
+            break
+    connection = Http2Server(session)
+    await connection.run()
+
+
+class ServerStream(Http2Stream):
+    """One request of a client, and its response."""
+
+    __slots__ = ("_gone", "_over", "head_sent", "keep_alive")
+
+    connection: Http2Server
+
+    def __init__(self, connection: Http2Server, identifier: int) -> None:
+        super().__init__(connection, identifier)
+        self.head_sent = False
+        self.keep_alive = True
+        self._gone: Callable[..., None] | None = None
+        self._over = False
+
+    # -- the response --------------------------------------------------------------------------------------------
+
+    def send_informational(self, head: ResponseHead) -> None:
+        if self.error is None:
+            fields = [(b":status", b"%d" % head.status_code), *http2_fields.trailer_fields(head.headers, "server")]
+            self.connection.send_headers(self, fields)
+
+    def send_response(self, data: ResponseData, method: bytes) -> None:
+        content = data.content or b""
+        bodiless = method == b"HEAD" or data.status_code in (204, 304)
+        trailers: Fields = () if data.trailers is None or bodiless else data.trailers.fields
+        fields = http2_fields.response_fields(data, None if bodiless else len(content), self.connection.lower)
+        self._send(fields, b"" if bodiless else content, trailers)
+
+    def _send(self, fields: list[tuple[bytes, bytes]], content: bytes, trailers: Fields = ()) -> None:
+        """A whole response."""
+        self.head_sent = True
+        if self.error is not None:
+            return
+        self.connection.send_headers(self, fields, end=not content and not trailers)
+        if content or trailers:
+            self.send_body(content)
+            self.finish(trailers)
+
+    def begin_response(self, response: Response, incoming: Framing, method: bytes) -> None:
+        data = response.data
+        bodiless = method == b"HEAD" or data.status_code in (204, 304)
+        length = None if bodiless or (incoming.kind == "length" and not callable(response.stream)) else -1
+        self.head_sent = True
+        if self.error is None:
+            self.connection.send_headers(self, http2_fields.response_fields(data, length, self.connection.lower))
+
+    def finish(self, trailers: Fields = ()) -> None:
+        super().finish(tuple(http2_fields.trailer_fields(trailers, "server")) if trailers else ())
+
+    def fail(self, status: int, reason: str, method: bytes, code: int | None = None) -> None:
+        """A page that says why; the stream is reset instead where the origin did the same (``code``)."""
+        if code is not None:
+            self.reset(code)
+            return
+        page, body = error_fields(status, reason)
+        fields = [(b":status", b"%d" % status), *http2_fields.trailer_fields(page, "server")]
+        self._send(fields, b"" if method == b"HEAD" else body)
+
+    # -- ends ----------------------------------------------------------------------------------------------------
+
+    def watch(self, gone: Callable[..., None] | None) -> None:
+        if gone is not None and self.error is not None:
+            raise self.error
+        self._gone = gone
+
+    def on_failure(self, error: ConnectionFailure | ProtocolError) -> None:
+        super().on_failure(error)
+        if self._gone is not None:
+            gone, self._gone = self._gone, None
+            gone(error)
+
+    def close(self) -> None:
+        """Nothing more is said: a stream that is not complete is reset."""
+        self.reset(CANCEL)
+
+    def abort(self, code: int | None = None) -> None:
+        self.reset(INTERNAL_ERROR if code is None else code)
+
+    def over(self) -> None:
+        """The exchange is over: nobody reads what the client may still send (RFC 9113 section 8.1)."""
+        self._over = True
+        if self.local_ended:
+            self.reset(NO_ERROR)
+        elif not self._finishing:
+            self.reset(INTERNAL_ERROR)
+
+    def on_sent_end(self) -> None:
+        super().on_sent_end()
+        if self._over:
+            self.reset(NO_ERROR)
+
+    def upgraded(self) -> Stream:
+        raise ProtocolError("the stream cannot become a tunnel", status=502, peer="server")
+
+
+class Http2Server(Http2Connection[ServerStream]):
+    """A client's connection."""
+
+    client_side = False
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session.stream, session.options.body_timeout or None)
+        self.session = session
+        self.lower: bool = session.options.normalize_outbound_headers
+        self._validate: bool = session.options.validate_inbound_headers
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Serve until the client has gone and every exchange is over."""
+        session = self.session
+        session.on_leave = self.leave
+        try:
+            self._preface()
+            await self.pump()
+            if isinstance(self.error, ProtocolError):
+                await self._refused(self.error)
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+        finally:
+            self.lost(PeerClosed("the client disconnected", "client"))
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            session.busy = False
+
+    def _preface(self) -> None:
+        data = self.stream.take(len(PREFACE))
+        if data == PREFACE:
+            self.h2.receive_data(data)
+        else:
+            self.calm("this is not HTTP/2", code=1)
+
+    async def _refused(self, error: ProtocolError) -> None:
+        """The connection ended because of what the client did: recorded, and the client may read why."""
+        session = self.session
+        await session.record_refused(b"", error)
+        await session._linger()
+
+    # -- requests ------------------------------------------------------------------------------------------------
+
+    def _on_request(self, event: h2_events.RequestReceived) -> None:
+        identifier, headers = event.stream_id, event.headers
+        stream = ServerStream(self, identifier)
+        ended = event.stream_ended is not None
+        stream.remote_ended = ended
+        if self.closing or len(self.streams) >= MAX_STREAMS:
+            self.streams[identifier] = stream
+            self.reset(stream, REFUSED_STREAM)
+            return
+        self.remember(stream)
+        try:
+            head = http2_fields.read_request(headers, ended, self._validate)
+            flow = self._flow(head, headers)
+        except ProtocolError as error:
+            self._start(self._refuse(stream, headers, error))
+            return
+        if ended:
+            stream.body.close()
+        elif head.framing.kind == "length":
+            stream.body.expect(head.framing.length)
+        self._start(self._exchange(stream, flow, head))
+
+    def _start(self, work: Any) -> None:
+        session = self.session
+        if not session.busy:
+            session.busy = True
+            self.stream.idle_limit = None  # streams have limits of their own
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _flow(self, head: RequestHead, headers: list[Any]) -> HTTPFlow:
+        """Raises ProtocolError."""
+        if head.method == b"CONNECT":
+            raise ProtocolError("CONNECT over HTTP/2 is not supported", status=501)
+        if self.session.destination is None and head.target.startswith(b"/"):
+            target = b"%b://%b%b" % (http2_fields.scheme_of(headers), head.host or b"", head.target)
+            head = head._replace(target=target)
+        return self.session._flow(head)
+
+    async def _exchange(self, stream: ServerStream, flow: HTTPFlow, head: RequestHead) -> None:
+        try:
+            await Exchange(self.session, stream, flow, head).run()
+        except Exception as error:  # a bug of ours: this stream is lost, the others are not
+            text = "".join(traceback.format_exception(error)).rstrip()
+            self.session.proxy.log.error(f"{self.session}: internal error: {text}")
+        finally:
+            stream.over()
+            self.resets.earn()
+
+    async def _refuse(self, stream: ServerStream, headers: list[Any], error: ProtocolError) -> None:
+        """A request that is malformed: recorded as far as it goes; the stream ends, with an answer where there is one.
+
+        RFC 9113 section 8.1.1: a malformed request is a stream error.
+        """
+        parts = dict(headers)
+        line = b"%b %b HTTP/2.0" % (parts.get(b":method", b""), parts.get(b":path", b""))
+        if error.status == 400:
+            self.malformed(stream, error)
+        else:
+            stream.fail(error.status, str(error), parts.get(b":method", b""))
+            stream.over()
+        await self.session.record_refused(line, error)
+
+    def _on_trailers(self, event: h2_events.TrailersReceived) -> None:
+        stream = self.streams.get(event.stream_id)
+        if stream is None:
+            return
+        try:
+            trailers = http2_fields.read_trailers(event.headers, "client", self._validate)
+        except ProtocolError as error:
+            self.malformed(stream, error)
+            return
+        self._end(stream, trailers)
+
+    HANDLERS: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
+        **Http2Connection.HANDLERS,
+        h2_events.RequestReceived: _on_request,
+        h2_events.TrailersReceived: _on_trailers,
+    }
+
+    # -- the end -------------------------------------------------------------------------------------------------
+
+    def on_idle(self) -> None:
+        self.session.busy = False
+        self.stream.idle_limit = self.session.options.client_timeout or None
+        super().on_idle()
+
+    def leave(self) -> None:
+        """The proxy is about to stop: no more requests, those under way may end (RFC 9113 section 6.8)."""
+        if self.error is None and not self.closing:
+            self.send_goaway()
+            self.maybe_close()

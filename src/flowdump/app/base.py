@@ -46,6 +46,7 @@ class Run(ABC):
         self.master = Master(options, log)
         self.master.own_commands = self.own_commands
         self.sinks: list[Any] = []
+        self.scripts: list[Any] = []
         self.damaged = False
         self.failed = False
         self.handler_errors = 0
@@ -228,6 +229,7 @@ class Run(ABC):
         for command in self.options.scripts:
             script = Script(command, self._on_handler_error)
             script.load()
+            self.scripts.append(script)
             for addon in script.addons:
                 if hasattr(addon, "load"):
                     addon.load(loader)

@@ -47,8 +47,20 @@ class LiveRun(OfflineRun):
             self.log.info(
                 f"HTTP(S) proxy listening at {_shown(address)}; for https, clients have to trust {certificate}{how}"
             )
-        if not self.master.should_exit:
-            await self._ended.wait()
+        if self.master.should_exit:
+            return
+        watch = self._watch_scripts()
+        await self._ended.wait()
+        if watch is not None:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+
+    def _watch_scripts(self) -> asyncio.Task[None] | None:
+        if not self.scripts:
+            return None
+        from flowdump.scripting.reload import Reloader
+
+        return self._loop.create_task(Reloader(self.master, self.scripts).watch())
 
     async def shut(self) -> None:
         if self.proxy.addresses:

@@ -37,6 +37,13 @@ _LIBRARIES = tuple(
 _PREFIX = "__flowdump_script__"
 
 
+class _Loader(importlib.machinery.SourceFileLoader):
+    """Compiles every time: compiled files tell versions apart by whole seconds, too coarse for people who edit."""
+
+    def path_stats(self, path: str) -> Any:
+        raise OSError
+
+
 class Script:
     """A loaded script. ``addons`` are its wrapped addons, in the order in which they get events."""
 
@@ -55,13 +62,27 @@ class Script:
 
         Raises ScriptError with a message for people; SystemExit(0) when the script showed its help and ended.
         """
+        self.read()
+        self.start()
+
+    def read(self) -> None:
+        """The first half of ``load``: compile the file and run it as a module."""
         with self.startup("loading"), self.arguments():
             self.module = self._import()
+
+    def start(self) -> None:
+        """The second half: find the addons in the module."""
+        assert self.module is not None
+        with self.startup("loading"), self.arguments():
             ctx.master.addons.adopt = self.adopt
             found = self._found(self.module)
             self.addons = [one for addon in found for one in self._wrapped(addon)]
             for text in advice.about(self, found):
                 ctx.log.warn(text)
+
+    def again(self) -> Script:
+        """The same script with the same arguments, not loaded yet."""
+        return Script(self.command, self._report)
 
     def _wrapped(self, addon: Any) -> Iterator[WrappedAddon]:
         return (WrappedAddon(self, one) for one in generations.adapt(self, addon))
@@ -109,7 +130,7 @@ class Script:
         except OSError as error:
             raise ScriptError(f"cannot read script {self.argv[0]!r}: {error.strerror}") from None
         name = _module_name(self.path)
-        loader = importlib.machinery.SourceFileLoader(name, self.path)
+        loader = _Loader(name, self.path)
         spec = importlib.util.spec_from_file_location(name, self.path, loader=loader)
         assert spec is not None
         module = importlib.util.module_from_spec(spec)

@@ -1,5 +1,19 @@
 """``mitmproxy.dns``: DNS flows."""
 
-from flowdump.dns import DNSFlow, DNSMessage, Question, ResourceRecord
+from flowdump.compat.mitmproxy.net.dns import classes, https_records, op_codes, response_codes, types
+from flowdump.compat.mitmproxy.net.dns.https_records import SVCParamKeys
+from flowdump.dns import DNSFlow, DNSMessage, HTTPSRecord, Question, ResourceRecord
 
-__all__ = ["DNSFlow", "DNSMessage", "Question", "ResourceRecord"]
+__all__ = [
+    "DNSFlow",
+    "DNSMessage",
+    "HTTPSRecord",
+    "Question",
+    "ResourceRecord",
+    "SVCParamKeys",
+    "classes",
+    "https_records",
+    "op_codes",
+    "response_codes",
+    "types",
+]

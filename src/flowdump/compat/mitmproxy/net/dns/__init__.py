@@ -1,0 +1,1 @@
+"""``mitmproxy.net.dns``: the numbers of DNS by their names."""

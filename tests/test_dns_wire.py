@@ -205,8 +205,8 @@ def test_malformed_messages_are_told(wire: bytes, words: str) -> None:
 def test_what_comes_behind_the_end() -> None:
     wire = HEADER + QUESTION + b"more"
     assert dns_wire.unpack(wire)[1] == len(wire) - 4
-    length, message = DNSMessage.unpack_from(b"xx" + wire, 2, 7.0)
-    assert (length, message.question, message.timestamp) == (len(wire) - 4, Question("a.example", 1, 1), 7.0)
+    end, message = DNSMessage.unpack_from(b"xx" + wire, 2, 7.0)
+    assert (end, message.question, message.timestamp) == (len(wire) - 2, Question("a.example", 1, 1), 7.0)
     with pytest.raises(MalformedMessage, match="4 bytes behind the end"):
         DNSMessage.unpack(wire)
 

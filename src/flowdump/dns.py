@@ -313,23 +313,23 @@ class DNSMessage(_Part):
     @classmethod
     def unpack(cls, buffer: bytes, timestamp: float | None = None) -> DNSMessage:
         """The message that ``buffer`` is. Raises MalformedMessage, a ValueError."""
-        length, message = cls.unpack_from(buffer, 0, timestamp)
-        if length != len(buffer):
-            raise MalformedMessage(f"{len(buffer) - length} bytes behind the end of the message")
+        end, message = cls.unpack_from(buffer, 0, timestamp)
+        if end != len(buffer):
+            raise MalformedMessage(f"{len(buffer) - end} bytes behind the end of the message")
         return message
 
     @classmethod
     def unpack_from(
         cls, buffer: bytes | bytearray, offset: int, timestamp: float | None = None
     ) -> tuple[int, DNSMessage]:
-        """The message at ``offset``, and its length in front of it. Raises MalformedMessage, a ValueError."""
+        """The message at ``offset``, with the offset behind it in front. Raises MalformedMessage, a ValueError."""
         parts, length = dns_wire.unpack(bytes(memoryview(buffer)[offset:]))
         message = cls.of_header(parts.id, parts.flags, timestamp)
         message.questions = [Question(*question) for question in parts.questions]
         message.answers = [ResourceRecord(*record) for record in parts.answers]
         message.authorities = [ResourceRecord(*record) for record in parts.authorities]
         message.additionals = [ResourceRecord(*record) for record in parts.additionals]
-        return length, message
+        return offset + length, message
 
     @classmethod
     def of_header(cls, id: int, flags: int, timestamp: float | None = None) -> DNSMessage:

@@ -177,3 +177,23 @@ def test_any_text_is_a_mode_or_an_error(text: str) -> None:
         except OptionsError:
             continue
         assert parse(mode.stored).target == mode.target
+
+
+# -- for people --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spec", "title", "sees_tls"),
+    [
+        ("regular", "HTTP(S) proxy", True),
+        ("upstream:http://user:secret@h:3128", "HTTP(S) proxy in front of http://h:3128", True),
+        ("reverse:h", "reverse proxy to https://h:443", True),
+        ("reverse:udp://[::1]:9", "reverse proxy to udp://[::1]:9", False),
+        ("reverse:dns://h", "reverse proxy to dns://h:53", False),
+        ("socks5", "SOCKS proxy", True),
+        ("dns", "DNS server", False),
+    ],
+)
+def test_titles(spec: str, title: str, sees_tls: bool) -> None:
+    mode = parse(spec)
+    assert (mode.title, mode.sees_tls) == (title, sees_tls)

@@ -41,12 +41,12 @@ class LiveRun(OfflineRun):
 
     async def process(self) -> None:
         await super().process()
-        certificate = self.proxy.tls.authority.certificate_path
-        how = f" (http://{self.options.onboarding_host}/ tells how)" if self.options.onboarding else ""
-        for address in self.proxy.addresses[:1]:
-            self.log.info(
-                f"HTTP(S) proxy listening at {_shown(address)}; for https, clients have to trust {certificate}{how}"
-            )
+        trust = f"; for https, clients have to trust {self.proxy.tls.authority.certificate_path}"
+        if self.options.onboarding:
+            trust += f" (http://{self.options.onboarding_host}/ tells how)"
+        for mode, address in self.proxy.listening:
+            self.log.info(f"{mode.title} listening at {_shown(address)}{trust if mode.sees_tls else ''}")
+            trust = "" if mode.sees_tls else trust  # once is enough
         if self.master.should_exit:
             return
         watch = self._watch_scripts()

@@ -22,6 +22,7 @@ import re
 from typing import Literal, NamedTuple
 
 from flowdump import urls
+from flowdump.connection import hostport
 from flowdump.exceptions import OptionsError
 
 Kind = Literal["regular", "upstream", "reverse", "socks5", "transparent", "dns"]
@@ -42,6 +43,14 @@ LATER_SCHEMES = ("http3", "quic", "dtls")
 PORTS: dict[str, dict[str, int]] = {
     "reverse": {"http": 80, "https": 443, "tcp": 0, "tls": 0, "dns": 53, "udp": 0},
     "upstream": {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080},
+}
+_TITLES = {
+    "regular": "HTTP(S) proxy",
+    "upstream": "HTTP(S) proxy in front of",
+    "reverse": "reverse proxy to",
+    "socks5": "SOCKS proxy",
+    "transparent": "transparent proxy",
+    "dns": "DNS server",
 }
 _DEFAULT_SCHEME = {"reverse": "https", "upstream": "http"}
 _EXAMPLE = {"reverse": "reverse:https://HOST[:PORT]", "upstream": "upstream:http://[USER:PASSWORD@]HOST[:PORT]"}
@@ -100,6 +109,19 @@ class Mode(NamedTuple):
     def default_port(self) -> int:
         """53 for DNS, 1080 for SOCKS (as mitmproxy has it), else 8080."""
         return 53 if self.speaks_dns else 1080 if self.kind == "socks5" else 8080
+
+    @property
+    def title(self) -> str:
+        """What it is, for people; without credentials."""
+        if self.target is None:
+            return _TITLES[self.kind]
+        where = f"{self.target.scheme}://{hostport(self.target[1:])}"
+        return f"{_TITLES[self.kind]} {where}"
+
+    @property
+    def sees_tls(self) -> bool:
+        """Whether its clients may speak TLS to us, so that they have to trust our certificate authority."""
+        return not self.speaks_dns and (self.target is None or self.target.scheme not in ("udp", "tcp"))
 
     @property
     def is_proxy(self) -> bool:

@@ -70,6 +70,8 @@ class Proxy:
         self.dialer: Dialer
         self.stopping = False
         self.addresses: list[tuple[str, int]] = []
+        #: Each mode with the first address that it listens at.
+        self.listening: list[tuple[Mode, tuple[str, int]]] = []
         #: Every open connection, to clients and to origins.
         self.streams = Streams()
         #: Every socket that takes datagrams.
@@ -111,6 +113,7 @@ class Proxy:
         port = mode.default_port if port is None else port
         if mode.kind not in READY and "udp" not in mode.transports:
             raise UserError(f"option 'mode': {mode.kind} mode is not part of this version of flowdump")
+        opened = len(self.addresses)
         for transport in mode.transports:
             try:
                 await (self._listen_tcp if transport == "tcp" else self._listen_udp)(mode, host, port)
@@ -118,6 +121,7 @@ class Proxy:
             except (OSError, OverflowError) as error:
                 reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
                 raise UserError(f"cannot listen on {host or '*'}:{port}: {reason}") from None
+        self.listening.append((mode, self.addresses[opened]))
 
     async def _listen_tcp(self, mode: Mode, host: str, port: int) -> None:
         server = await asyncio.get_running_loop().create_server(

@@ -8,6 +8,7 @@ that cannot be read counts as empty, as it does for the C library.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from flowdump.engine.dialing import is_address
@@ -112,9 +113,9 @@ def host_addresses(lines: Iterator[list[str]]) -> dict[str, list[str]]:
 def parse_server(text: str) -> Place:
     """``192.0.2.1``, ``192.0.2.1:5353``, ``2001:db8::1`` or ``[2001:db8::1]:5353``. Raises OptionsError."""
     host, port = text.strip(), ""
-    if host.startswith("["):
-        host, _, port = host[1:].partition("]")
-        port = port.removeprefix(":")
+    bracketed = re.fullmatch(r"\[([^\[\]]*)\](?::([0-9]*))?", host)
+    if bracketed:
+        host, port = bracketed[1], bracketed[2] or ""
     elif host.count(":") == 1:
         host, _, port = host.partition(":")
     number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0 if port else DNS_PORT

@@ -68,6 +68,7 @@ class TlsCodec:
         self._object = context.wrap_bio(self._incoming, self._outgoing, server_side, server_hostname, ticket)
         self._session = session
         self._unread = b""
+        self._cut = False
         self._failure: ssl.SSLError | None = None
         self._on_session = None if server_side else on_session
 
@@ -75,12 +76,14 @@ class TlsCodec:
 
     def receive(self, data: bytes | bytearray | memoryview) -> None:
         """Take ciphertext from the peer."""
-        if data:  # not even nothing may be written behind the end
-            self._incoming.write(data)
+        self._incoming.write(data)
 
     def receive_eof(self) -> None:
-        """The peer's connection ended. Without a goodbye before, ``read`` finds out and sets ``truncated``."""
-        self._incoming.write_eof()
+        """The peer's connection ended. Without a goodbye before, ``read`` sets ``truncated``.
+
+        OpenSSL is not told: it would refuse to write from then on, and the peer may well wait for an answer.
+        """
+        self._cut = True
 
     def read(self) -> bytes:
         """All the plaintext there is, b"" when there is none.
@@ -99,7 +102,7 @@ class TlsCodec:
         before = len(buffer)
         buffer += self._unread
         self._unread = b""
-        while self._incoming.pending or self._incoming.eof:
+        while self._incoming.pending:
             try:
                 piece = self._read_record()
             except ssl.SSLError as error:
@@ -110,6 +113,8 @@ class TlsCodec:
             if not piece:
                 break
             buffer += piece
+        if self._cut and not self.eof:
+            self.eof = self.truncated = True
         if self._on_session is not None:
             self._offer_session()
 
@@ -121,9 +126,6 @@ class TlsCodec:
         except ssl.SSLZeroReturnError:  # the peer's goodbye after ours
             self.eof = True
             return b""
-        except ssl.SSLEOFError:
-            self.eof = self.truncated = True
-            return b""
         if not piece:
             self.eof = True
         return piece
@@ -131,7 +133,12 @@ class TlsCodec:
     # -- writing -------------------------------------------------------------------------------------------------
 
     def write(self, plain: bytes | bytearray | memoryview) -> None:
-        """Encrypt ``plain``. Only after the handshake and before ``unwrap``; raises ssl.SSLError otherwise."""
+        """Encrypt ``plain``. Only after the handshake and before ``unwrap``; raises ssl.SSLError otherwise.
+
+        After a failure it goes nowhere: ``read`` has told of that.
+        """
+        if self._failure is not None:
+            return
         written = self._object.write(plain) if plain else 0
         if written < len(plain):
             rest = memoryview(plain)[written:]
@@ -154,6 +161,8 @@ class TlsCodec:
         try:
             self._object.do_handshake()
         except ssl.SSLWantReadError:
+            if self._cut:
+                raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the connection ended during the handshake") from None
             return False
         except ssl.SSLError:
             if self._session is not None and self._on_session is not None:

@@ -2,18 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flowdump.options import Options
+
+if TYPE_CHECKING:
+    from flowdump.app.embedded import EmbeddedRun
+
+
+class _Gathered(list[Any]):
+    """The addons that are there before the program runs."""
+
+    def add(self, *addons: Any) -> None:
+        self.extend(addons)
 
 
 class DumpMaster:
-    """A proxy inside a program. That is not part of this version of flowdump; making one says so."""
+    """A proxy inside a program: make it, add addons, ``await master.run()`` until somebody calls ``shutdown()``.
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        raise NotImplementedError(
-            "DumpMaster: a proxy inside another program is not part of this version of flowdump; "
-            "run the command flowdump, or mitmdump(arguments) of mitmproxy.tools.main"
-        )
+    Without a running loop ``run()`` makes one and comes back when the run has ended, as it did in older versions.
+    Raises UserError for what the command line would refuse. ``with_dumper`` shows flows on stdout.
+    """
+
+    def __init__(
+        self,
+        options: Options | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+        with_termlog: bool = True,
+        with_dumper: bool = True,
+        *others: Any,
+    ) -> None:
+        self.options = options if options is not None else Options()
+        self._verbosity = self.options.termlog_verbosity if with_termlog else "error"
+        self._with_dumper = with_dumper
+        self._gathered = _Gathered()
+        self._run: EmbeddedRun | None = None
+        self._ended = False
+
+    @property
+    def addons(self) -> Any:
+        return self._gathered if self._run is None else self._run.master.addons
+
+    @property
+    def commands(self) -> Any:
+        return None if self._run is None else self._run.master.commands
+
+    @property
+    def event_loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop() if self._run is None else self._run.master.event_loop
+
+    def run(self) -> Coroutine[Any, Any, None] | None:
+        """Serve until ``shutdown``."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            asyncio.run(self._serve())
+            return None
+        return self._serve()
+
+    async def _serve(self) -> None:
+        from flowdump.app.embedded import EmbeddedRun
+        from flowdump.log import EventLog
+
+        if not self._with_dumper:
+            self.options.update(flow_detail=0)
+        log = EventLog(verbosity=self._verbosity)
+        self._run = run = EmbeddedRun(self.options, log, self._gathered, lambda flow: None)
+        if self._ended:
+            run.master.shutdown()
+        await run.main()
+        if run.reason is not None:
+            raise run.reason
+
+    def shutdown(self) -> None:
+        """End the run; from any thread."""
+        self._ended = True
+        if self._run is not None:
+            self._run.master.shutdown()
 
 
 def mitmdump(args: Sequence[str] | None = None) -> int | None:

@@ -1,0 +1,229 @@
+"""A proxy inside another program: ``flowdump.Proxy``, the pytest fixture, and ``DumpMaster``."""
+
+from __future__ import annotations
+
+import asyncio
+import http.server
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.live import origin, run, shared_confdir
+
+import flowdump
+from flowdump import ctx
+from flowdump.app.embedded import Proxy
+from flowdump.exceptions import UserError
+from flowdump.formats import open_flows
+
+BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+CONFDIR = str(shared_confdir())
+
+pytest_plugins = ["pytester"]
+
+
+class Header:
+    """Adds a header, and tells what else it heard."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def load(self, loader: Any) -> None:
+        loader.add_option("header_value", str, "1", "What the header says.")
+        self.heard.append("load")
+
+    def running(self) -> None:
+        self.heard.append("running")
+
+    def done(self) -> None:
+        self.heard.append("done")
+
+    def response(self, flow: Any) -> None:
+        flow.response.headers["x-header"] = ctx.options.header_value
+
+
+async def get(proxy: Any, port: int) -> bytes:
+    host, at = proxy.address
+    reader, writer = await asyncio.open_connection(host, at)
+    writer.write(b"GET http://127.0.0.1:%d/path HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n" % port)
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+def test_in_a_loop(tmp_path: Path) -> None:
+    addon = Header()
+
+    async def scenario() -> None:
+        kept = str(tmp_path / "kept.flows")
+        embedded = flowdump.Proxy(addons=[addon], confdir=CONFDIR, save_stream_file=kept)
+        async with origin(BODY) as server, embedded as proxy:
+            assert addon.heard == ["load", "running"]
+            assert proxy.url == f"http://127.0.0.1:{proxy.address[1]}"
+            assert Path(proxy.certificate).is_file()
+            proxy.options.update(header_value="2")
+            assert b"\r\nx-header: 2\r\n" in await get(proxy, server.port)
+            flow: Any = await proxy.next_flow()
+            assert (flow.request.path, flow.response.content) == ("/path", b"hi")
+            assert list(proxy.flows) == [flow]
+        assert addon.heard == ["load", "running", "done"]
+        assert [saved.id for saved in open_flows(kept)] == [flow.id]
+        assert "not running" in repr(proxy)
+
+    run(scenario())
+
+
+def test_flows_as_they_end_and_no_more_than_wanted() -> None:
+    async def scenario() -> None:
+        async with origin(BODY) as server, flowdump.Proxy(confdir=CONFDIR, keep=2) as proxy:
+            for _ in range(3):
+                await get(proxy, server.port)
+            assert len(proxy.flows) == 2
+            seen = []
+            async for flow in proxy:
+                seen.append(flow)
+                if len(seen) == 2:
+                    break
+            assert seen == list(proxy.flows)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        pytest.param({"no_such_option": 1}, "no_such_option", id="option"),
+        pytest.param({"mode": ["nonsense"]}, "nonsense", id="mode"),
+        pytest.param({"scripts": ["/nowhere/script.py"]}, "cannot read script", id="script"),
+    ],
+)
+def test_what_the_command_line_would_refuse(options: dict[str, Any], reason: str) -> None:
+    async def scenario() -> None:
+        with pytest.raises(UserError, match=reason):
+            async with flowdump.Proxy(confdir=CONFDIR, **options):
+                pass
+
+    run(scenario())
+    with pytest.raises(UserError, match=reason), flowdump.Proxy(confdir=CONFDIR, **options):
+        pass
+    assert not hasattr(ctx, "master")
+
+
+def test_a_port_in_use_is_told(tmp_path: Path) -> None:
+    with flowdump.Proxy(confdir=CONFDIR) as first:
+        second = Proxy(confdir=CONFDIR, listen_port=first.address[1])
+        with pytest.raises(UserError, match="Address already in use"):
+            second.__enter__()
+
+
+def test_before_and_after_there_is_no_address() -> None:
+    proxy = flowdump.Proxy(confdir=CONFDIR)
+    with pytest.raises(RuntimeError, match="with statement"):
+        _ = proxy.url
+
+
+@pytest.fixture
+def web() -> Iterator[int]:
+    """The port of an origin in a thread."""
+
+    class Hello(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"hi")
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hello) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def fetch(proxy: Any, port: int) -> Any:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": proxy.url}))
+    with opener.open(f"http://127.0.0.1:{port}/path") as answer:
+        assert answer.read() == b"hi"
+        return answer.headers
+
+
+def test_in_a_thread(web: int) -> None:
+    with flowdump.Proxy(addons=[Header()], confdir=CONFDIR) as proxy:
+        assert fetch(proxy, web)["x-header"] == "1"
+        flow: Any = proxy.wait_for_flow()
+        assert flow.request.path == "/path"
+        with pytest.raises(TimeoutError, match=r"no flow ended within 0\.01 s"):
+            proxy.wait_for_flow(0.01)
+    assert "flowdump" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_the_fixture(pytester: pytest.Pytester, web: int) -> None:
+    pytester.makepyfile(
+        f"""
+        import urllib.request, pytest
+
+        class Header:
+            def response(self, flow):
+                flow.response.headers["x"] = "yes"
+
+        @pytest.mark.flowdump(addons=[Header()])
+        def test_it(flowdump_proxy):
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({{"http": flowdump_proxy.url}}))
+            with opener.open("http://127.0.0.1:{web}/") as answer:
+                assert answer.headers["x"] == "yes"
+            assert flowdump_proxy.wait_for_flow().response.content == b"hi"
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", "flowdump.test.fixtures", "--strict-markers")
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["in a loop", "without a loop"])
+def test_dump_master(web: int, inside: bool) -> None:
+    """The way programs do it that embed mitmproxy."""
+    from flowdump.compat.mitmproxy.options import Options
+    from flowdump.compat.mitmproxy.tools.dump import DumpMaster
+
+    seen: list[Any] = []
+
+    class Addon:
+        def running(self) -> None:
+            threading.Thread(target=self.visit, args=(ctx.master,)).start()
+
+        def response(self, flow: Any) -> None:
+            seen.append(flow.request.path)
+
+        def visit(self, master: Any) -> None:
+            fetch(type("At", (), {"url": f"http://127.0.0.1:{free}"}), web)
+            master.shutdown()
+
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+
+    def make() -> DumpMaster:
+        master = DumpMaster(
+            Options(listen_host="127.0.0.1", listen_port=free, confdir=CONFDIR), with_termlog=False, with_dumper=False
+        )
+        master.addons.add(Addon())
+        return master
+
+    async def scenario() -> None:
+        await make().run()  # type: ignore[misc]
+
+    if inside:
+        run(scenario())
+    else:
+        make().run()
+    assert seen == ["/path"]

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from flowdump.certs import Cert
 from flowdump.older_names import OlderConnection
+from flowdump.proxy_mode import ProxyMode
 
 Address = tuple[str, int] | tuple[str, int, int, int]
 TransportProtocol = Literal["tcp", "udp"]
@@ -200,10 +201,18 @@ class Client(Connection):
     sockname: Address
     timestamp_start: float
     mitmcert: Cert | None
-    proxy_mode: str
 
     def __init__(self, **facts: Any) -> None:
         super().__init__(**({"peername": ("", 0), "sockname": ("", 0), "timestamp_start": time.time()} | facts))
+
+    @property
+    def proxy_mode(self) -> ProxyMode:
+        """How the client came in, such as ``regular`` or ``reverse:https://example.com``: text that knows its parts."""
+        return ProxyMode.of(self.__dict__["proxy_mode"])
+
+    @proxy_mode.setter
+    def proxy_mode(self, mode: str) -> None:
+        self.__dict__["proxy_mode"] = str(mode)
 
     @property
     def address(self) -> Address:  # type: ignore[override]

@@ -139,6 +139,8 @@ class Master:
         self.options = options
         self.log = log
         self.addons = Addons(options)
+        #: Views of bodies that scripts have added, the latest one first.
+        self.contentviews: list[Any] = []
         self.should_exit = False
         #: Tasks that nobody else holds on to.
         self.background: set[Any] = set()

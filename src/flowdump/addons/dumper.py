@@ -17,6 +17,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TextIO
 
+from flowdump.addons import script_views
 from flowdump.connection import hostport
 from flowdump.escaping import escape_controls
 
@@ -88,6 +89,7 @@ class Dumper:
         self._out.flush()
 
     def _text(self, flow: Flow) -> str:
+        self._flow = flow
         line = _LINES[flow.type](self, flow)
         if self._options.flow_detail == 1 and not self._colour:
             return escape_controls("".join(line))
@@ -211,15 +213,18 @@ class Dumper:
         query = getattr(message, "query", None)
         yield from self._rendered(
             content,
+            message,
             content_type=message.headers.get("content-type", ""),
             query=list(query.fields) if query and not content else (),
             grpc_encoding=message.headers.get("grpc-encoding", ""),
         )
 
-    def _rendered(self, content: bytes, **facts: Any) -> Iterator[str]:
+    def _rendered(self, content: bytes, message: Any, **facts: Any) -> Iterator[str]:
         from flowdump import contentviews
 
-        rendered = contentviews.render(content, view=self._options.dumper_default_contentview, **facts)
+        view = self._options.dumper_default_contentview
+        rendered = script_views.render(content, message, self._flow, view)
+        rendered = rendered or contentviews.render(content, view=view, **facts)
         lines = iter(rendered.lines)
         cutoff = max(self._options.content_view_lines_cutoff, 0) if self._options.flow_detail == BODIES else None
         for line in islice(lines, cutoff):
@@ -234,7 +239,7 @@ class Dumper:
             behind = f" ({', '.join(notes)})" if notes else ""
             facts = f"{at(message.timestamp)} {kind}{size(len(message.content))}{behind}"
             yield self._marked(">" if message.from_client else "<", facts, _DIM)
-            yield from self._rendered(message.content)
+            yield from self._rendered(message.content, message)
 
 
 _LINES: dict[str, Any] = {

@@ -194,8 +194,8 @@ class Run(ABC):
                 self.master.event_loop.call_soon_threadsafe(handler, entry)
 
     async def _start(self, stdout: TextIO, display: TextIO) -> None:
-        self._check_view()
         await self._load_scripts()
+        self._check_view()
         self.options.check_leftovers()
         await self.open()
         outputs = self._outputs(stdout)
@@ -210,8 +210,11 @@ class Run(ABC):
         if self.options.has_changed("dumper_default_contentview"):
             from flowdump import contentviews
 
+            view = self.options.dumper_default_contentview
+            if any(view.lower() == known.name.lower() for known in self.master.contentviews):
+                return
             try:
-                contentviews.canonical(self.options.dumper_default_contentview)
+                contentviews.canonical(view)
             except ValueError as error:
                 raise OptionsError(f"option 'dumper_default_contentview': {error}") from None
 

@@ -13,13 +13,13 @@ from flowdump.response import CookieAttributes as CookieAttrs
 SetCookie = tuple[str, str | None, CookieAttrs]
 
 
-def parse_cookie_header(line: str) -> list[tuple[str, str]]:
-    """``"a=b; c=d"`` -> ``[("a", "b"), ("c", "d")]``."""
-    return cookies.parse_cookie_header(line)
+def parse_cookie_header(line: str) -> list[list[str]]:
+    """``"a=b; c=d"`` -> ``[["a", "b"], ["c", "d"]]``."""
+    return [list(pair) for pair in cookies.parse_cookie_header(line)]
 
 
-def parse_cookie_headers(cookie_headers: Iterable[str]) -> list[tuple[str, str]]:
-    return [pair for header in cookie_headers for pair in cookies.parse_cookie_header(header)]
+def parse_cookie_headers(cookie_headers: Iterable[str]) -> list[list[str]]:
+    return [pair for header in cookie_headers for pair in parse_cookie_header(header)]
 
 
 def parse_set_cookie_header(line: str) -> list[SetCookie]:

@@ -1,5 +1,5 @@
 """``mitmproxy.net.check``: what can be a host or a port."""
 
-from flowdump.compat.shims.server_spec import is_valid_host, is_valid_port
+from flowdump.server_spec import is_valid_host, is_valid_port
 
 __all__ = ["is_valid_host", "is_valid_port"]

@@ -1,5 +1,5 @@
 """``mitmproxy.net.server_spec``: ``https://host:port`` in pieces."""
 
-from flowdump.compat.shims.server_spec import ServerSpec, parse
+from flowdump.server_spec import ServerSpec, parse
 
 __all__ = ["ServerSpec", "parse"]

@@ -1,5 +1,5 @@
 """``mitmproxy.proxy.mode_specs``: how traffic comes in."""
 
-from flowdump.compat.shims.modes import ProxyMode, RegularMode, ReverseMode, Socks5Mode, TransparentMode, UpstreamMode
+from flowdump.proxy_mode import ProxyMode, RegularMode, ReverseMode, Socks5Mode, TransparentMode, UpstreamMode
 
 __all__ = ["ProxyMode", "RegularMode", "ReverseMode", "Socks5Mode", "TransparentMode", "UpstreamMode"]

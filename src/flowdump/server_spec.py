@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from flowdump import urls
 
@@ -15,11 +15,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443, "http3": 443, "quic": 443, "dns": 53
 _SPEC = re.compile(r"(?:(?P<scheme>\w+)://)?(?P<authority>[^/]+)/?").fullmatch
 
 
-class ServerSpec(NamedTuple):
-    """Scheme and address of a server."""
-
-    scheme: str
-    address: tuple[str, int]
+#: Scheme and address of a server.
+ServerSpec = tuple[str, tuple[str, int]]
 
 
 @cache
@@ -41,7 +38,7 @@ def parse(server_spec: str, default_scheme: str) -> ServerSpec:
         raise ValueError(f"Port specification missing: {server_spec}")
     if not is_valid_port(port):
         raise ValueError(f"Invalid port: {port}")
-    return ServerSpec(scheme, (host.strip("[]"), port))
+    return scheme, (host.strip("[]"), port)
 
 
 def is_valid_host(host: str | bytes) -> bool:

@@ -1,0 +1,44 @@
+"""The views of the running program: scripts add theirs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowdump import ctx
+from flowdump.contentviews.custom import (
+    Contentview,
+    InteractiveContentview,
+    Metadata,
+    View,
+    format_dict,
+    format_pairs,
+    format_text,
+)
+
+
+def add(contentview: Any) -> None:
+    """Add a view, or the class of one; one of the same name is replaced. Raises TypeError for what is none."""
+    view = contentview() if isinstance(contentview, type) else contentview
+    if not isinstance(getattr(view, "name", None), str) or not (hasattr(view, "prettify") or callable(view)):
+        raise TypeError(f"a content view has a name and prettify(data, metadata), which {contentview!r} has not")
+    remove(view)
+    ctx.master.contentviews.insert(0, view)
+
+
+def remove(contentview: Any) -> None:
+    """Take a view out again, by itself or by its class; one that is not there is no error."""
+    name = contentview().name if isinstance(contentview, type) else contentview.name
+    ctx.master.contentviews[:] = [known for known in ctx.master.contentviews if known.name != name]
+
+
+__all__ = [
+    "Contentview",
+    "InteractiveContentview",
+    "Metadata",
+    "View",
+    "add",
+    "format_dict",
+    "format_pairs",
+    "format_text",
+    "remove",
+]

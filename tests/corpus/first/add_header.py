@@ -1,0 +1,2 @@
+def response(context, flow):
+    flow.response.headers["newheader"] = ["foo"]

@@ -1,0 +1,5 @@
+def responseheaders(context, flow):
+    """
+    Enables streaming for all responses.
+    """
+    flow.response.stream = True

@@ -1,0 +1,11 @@
+"""Hears of updates."""
+
+updates = []
+
+
+def response(flow):
+    flow.request.headers["x-updated"] = "1"
+
+
+def done():
+    print("done")

@@ -1,0 +1,7 @@
+class AddHeader:
+    def response(self, flow):
+        flow.response.headers["newheader"] = "foo"
+
+
+def start():
+    return AddHeader()

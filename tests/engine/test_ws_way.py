@@ -5,11 +5,13 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.engine.test_ws_codec import read
 from tests.support.websocket import MASK, frame
 
+from flowdump.engine import ws_way
 from flowdump.engine.ws_codec import Agreement, Decoder, Deflate
 from flowdump.engine.ws_way import Way, Whole
 from flowdump.websocket import BINARY, WebSocketMessage
@@ -118,3 +120,26 @@ def test_large_messages_are_written_in_parts() -> None:
     message.content = b"x" * (1 << 20)
     assert max(map(len, through.outgoing(message, whole))) < 128 * 1024
     assert "client → server" in repr(through)
+
+
+@pytest.mark.parametrize("deflate", [None, Deflate()])
+def test_endless_fragments_are_not_kept_as_they_came(monkeypatch: pytest.MonkeyPatch, deflate: Deflate | None) -> None:
+    """The message goes on as one frame, also when more of it follows, and so do those behind it."""
+    monkeypatch.setattr(ws_way, "MAX_OVERHEAD", 1000)
+    through, client = way(deflate, deflate), Client(deflate)
+    begin, end = _split(client.message(TEXT * 10, deflate is not None, 3))
+    (whole,) = wholes(through, begin + frame(0x00, b"", MASK) * 500 + end)
+    assert (whole.content, whole.wire, whole.lengths) == (TEXT * 10, [], None)
+    assert through.wire == []
+    wire = b"".join(through.outgoing(WebSocketMessage(BINARY, True, whole.content), whole))
+    (behind,) = wholes(through, client.message(TEXT, deflate is not None, None))
+    wire += b"".join(through.outgoing(WebSocketMessage(BINARY, True, behind.content), behind))
+    received, code, rest = read(Decoder("client", deflate), wire)
+    assert (code, rest) == (None, b"")
+    assert [(message.content, len(message.lengths)) for message in received] == [(TEXT * 10, 1), (TEXT, 1)]
+
+
+def _split(wire: bytes) -> tuple[bytes, bytes]:
+    """The first frame, which is a short one, and the rest."""
+    size = 6 + (wire[1] & 0x7F)
+    return wire[:size], wire[size:]

@@ -213,7 +213,7 @@ class Relay:
                     self._close_frame(way, piece.content)
                     return
                 continue
-            if piece.message_ends and not way.wire:
+            if piece.message_ends and not way.inside:
                 whole = Whole(piece.opcode, piece.content, [piece.wire], None, piece.compressed)
             else:
                 collected = way.collect(piece)
@@ -279,17 +279,13 @@ class Relay:
 
     async def _record(self, way: Way, piece: Piece) -> None:
         """Note what has gone out; the event of a message comes behind its last frame, and changes nothing."""
-        content = piece.content
-        if self._message_limit is not None and way.size + len(content) > self._message_limit:
-            content = content[: self._message_limit - way.size]
+        way.content += piece.content
+        if self._message_limit is not None and len(way.content) > self._message_limit:
+            del way.content[self._message_limit :]
             self._warn("messages of more than websocket_message_limit are recorded in part")
-        way.size += len(content)
-        if content:
-            way.parts.append(content)
         if not piece.message_ends:
             return
-        content = b"".join(way.parts)
-        way.parts, way.size = [], 0
+        content, way.content = bytes(way.content), bytearray()
         message = WebSocketMessage(piece.opcode, way.is_client, content)
         async with self._event:
             self._keep(message)

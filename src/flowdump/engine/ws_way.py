@@ -21,13 +21,19 @@ if TYPE_CHECKING:
 #: Written at once where there is more to write.
 BATCH: Final = 64 * 1024
 
-#: Fragments of a message whose lengths are kept; those behind count as one. An endless series of empty ones costs no
-#: more than this.
-MAX_FRAGMENTS: Final = 1 << 18
+#: Fragments of a message whose lengths are kept; those behind count as one.
+MAX_FRAGMENTS: Final = 1 << 17
+
+#: Bytes of a message that say nothing, its frames' headers above all. Beyond this the message is no longer kept as it
+#: came, and goes on as one frame: an endless series of empty fragments costs no more than this.
+MAX_OVERHEAD: Final = 4 << 20
 
 
 class Whole(NamedTuple):
-    """A message as it came: what it says, its bytes in parts of about ``BATCH``, the lengths of its frames."""
+    """A message as it came: what it says, its bytes in parts of about ``BATCH``, the lengths of its frames.
+
+    Without ``wire`` it has to be written anew.
+    """
 
     opcode: int
     content: bytes
@@ -40,8 +46,8 @@ class Way:
     """One direction: from ``source`` to ``sink``."""
 
     __slots__ = (
-        "decoder", "diverged", "encoder", "gap", "is_client", "is_verbatim", "lengths", "parts", "sink", "size",
-        "source", "takeover", "torn", "wire", "writing",
+        "content", "decoder", "diverged", "encoder", "gap", "inside", "is_client", "is_verbatim", "lengths", "overhead",
+        "sink", "size", "source", "takeover", "torn", "wire", "writing",
     )  # fmt: skip
 
     def __init__(
@@ -57,9 +63,12 @@ class Way:
         self.is_verbatim = here == there
         self.takeover = here is not None and here.takeover
         self.diverged = False
-        # the message under way: what it says, its bytes as they came, the lengths of its frames, that of the last one
-        self.parts: list[bytes] = []
-        self.wire: list[bytearray] = []
+        #: Whether a message is under way.
+        self.inside = False
+        # what it says; its bytes as they came, None for too many; the lengths of its frames, and of the last one yet
+        self.content = bytearray()
+        self.wire: list[bytearray] | None = []
+        self.overhead = 0
         self.lengths: list[int] = []
         self.size = 0
         #: Whether what was written last is not the end of a frame.
@@ -90,12 +99,9 @@ class Way:
 
     def collect(self, piece: Piece) -> Whole | None:
         """Add to the message under way, which is given back when it is complete."""
-        if piece.content:
-            self.parts.append(piece.content)
-        if self.wire and len(self.wire[-1]) < BATCH:
-            self.wire[-1] += piece.wire
-        else:
-            self.wire.append(bytearray(piece.wire))
+        self.inside = True
+        self.content += piece.content
+        self._keep_wire(piece)
         self.size += len(piece.content)
         if not piece.frame_ends:
             return None
@@ -106,15 +112,27 @@ class Way:
         self.size = 0
         if not piece.message_ends:
             return None
-        wire = [bytes(part) for part in self.wire]
-        whole = Whole(piece.opcode, b"".join(self.parts), wire, self.lengths, piece.compressed)
-        self.parts, self.wire, self.lengths = [], [], []
+        wire = [bytes(part) for part in self.wire or ()]
+        whole = Whole(piece.opcode, bytes(self.content), wire, self.lengths if wire else None, piece.compressed)
+        self.content, self.wire, self.lengths = bytearray(), [], []
+        self.overhead, self.inside = 0, False
         return whole
+
+    def _keep_wire(self, piece: Piece) -> None:
+        if self.wire is None:
+            return
+        self.overhead += len(piece.wire) - len(piece.content)
+        if self.overhead > MAX_OVERHEAD:
+            self.wire = None
+        elif self.wire and len(self.wire[-1]) < BATCH:
+            self.wire[-1] += piece.wire
+        else:
+            self.wire.append(bytearray(piece.wire))
 
     def outgoing(self, message: WebSocketMessage, whole: Whole) -> list[bytes]:
         """What to write for a message behind its event; nothing when it was dropped."""
         is_same = not message.dropped and message.content == whole.content and message.type == whole.opcode
-        if is_same and (not whole.compressed or (self.is_verbatim and not self.diverged)):
+        if is_same and whole.wire and (not whole.compressed or (self.is_verbatim and not self.diverged)):
             return whole.wire
         if whole.compressed and self.takeover:
             self.diverged = True

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import threading
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -641,21 +642,124 @@ def test_an_upgrade_that_nobody_claims_is_relayed_raw() -> None:
 # -- held flows ----------------------------------------------------------------------------------------------------
 
 
+def from_thread(act: Callable[[], None]) -> None:
+    threading.Timer(0.05, act).start()
+
+
+def from_task(act: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_later(0.05, act)
+
+
+@pytest.mark.parametrize("event", ["requestheaders", "request", "responseheaders", "response"])
 @pytest.mark.parametrize("how", ["resume", "kill"])
-def test_a_held_flow_goes_on_or_ends_from_a_thread(how: str) -> None:
-    class Hold:
-        def request(self, flow: HTTPFlow) -> None:
-            flow.intercept()
-            threading.Timer(0.05, getattr(flow, how)).start()
+@pytest.mark.parametrize("later", [from_thread, from_task])
+def test_a_held_flow_goes_on_or_ends(later: Callable[[Callable[[], None]], None], how: str, event: str) -> None:
+    seen: list[str] = []
+
+    def hold(flow: HTTPFlow) -> None:
+        flow.intercept()
+        assert flow.intercepted
+        later(getattr(flow, how))
+
+    addon = types.SimpleNamespace(
+        error=lambda flow: seen.append("error"), response=lambda flow: seen.append("response")
+    )
+    setattr(addon, event, hold)
 
     async def scenario() -> None:
-        async with origin(OK) as server, running(Hold()) as proxy:
+        async with origin(OK) as server, running(addon) as proxy:
             reply = await proxy.send(
-                f"GET http://127.0.0.1:{server.port}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode(), half_close=how == "resume"
+                f"GET http://127.0.0.1:{server.port}/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode(),
+                half_close=False,
             )
             assert reply.endswith(b"hi" if how == "resume" else b"")
-            assert bool(server.received) is (how == "resume")
+            assert bool(reply) is (how == "resume")
+            assert bool(server.received) is (how == "resume" or event.startswith("response"))
             assert (proxy.flow.error is None) is (how == "resume")
+            assert seen.count("error") == (how == "kill")
             assert not proxy.flow.intercepted
+
+    run(scenario())
+
+
+def test_a_handler_may_wait_by_itself() -> None:
+    class Wait:
+        async def request(self, flow: HTTPFlow) -> None:
+            flow.intercept()
+            asyncio.get_running_loop().call_soon(flow.resume)
+            await asyncio.sleep(0.01)
+
+    async def scenario() -> None:
+        async with origin(OK) as server, running(Wait()) as proxy:
+            head = f"GET http://127.0.0.1:{server.port}/ HTTP/1.1\r\nHost: a\r\n\r\n"
+            assert (await proxy.send(head.encode())).endswith(b"hi")
+            assert not proxy.flow.intercepted
+
+    run(scenario())
+
+
+# -- connections without TLS ---------------------------------------------------------------------------------------
+
+
+def test_events_of_a_plain_connection_come_in_order_with_their_data() -> None:
+    async def scenario() -> None:
+        events = Events()
+        async with origin(OK) as server, running(events) as proxy:
+            head = f"GET http://127.0.0.1:{server.port}/ HTTP/1.1\r\nHost: a\r\n\r\n"
+            await proxy.send(head.encode())
+            while "client_disconnected" not in events.names:
+                await asyncio.sleep(0)
+            assert events.names == [
+                "client_connected", "request", "server_connect", "server_connected", "response", "server_disconnected",
+                "client_disconnected",
+            ]  # fmt: skip
+            flow = proxy.flow
+            client, data = events["client_connected"], events["server_connect"]
+            assert client is flow.client_conn is events["client_disconnected"] is data.client
+            assert data.server is flow.server_conn is events["server_connected"].server
+            assert data.server is events["server_disconnected"].server
+            assert data.server.address == ("127.0.0.1", server.port)
+            assert client.timestamp_end is not None
+            assert data.server.timestamp_end is not None
+
+    run(scenario())
+
+
+def test_a_connection_that_cannot_be_made_has_its_event() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+
+        async def scenario() -> None:
+            events = Events()
+            async with running(events) as proxy:
+                reply = await proxy.send(f"GET http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+                assert reply.startswith(b"HTTP/1.1 502 ")
+                while "client_disconnected" not in events.names:
+                    await asyncio.sleep(0)
+                assert events.names == [
+                    "client_connected", "request", "server_connect", "server_connect_error", "error",
+                    "client_disconnected",
+                ]  # fmt: skip
+                failed = events["server_connect_error"]
+                assert failed.server.address == ("127.0.0.1", port)
+                assert "Connection refused" in failed.server.error
+                assert failed.client is proxy.flow.client_conn
+
+        run(scenario())
+
+
+def test_a_script_sends_a_connection_elsewhere() -> None:
+    async def scenario() -> None:
+        async with origin(OK) as server, running() as proxy:
+
+            def server_connect(data: Any) -> None:
+                data.server.address = ("127.0.0.1", server.port)
+
+            proxy.master.addons.script_addons = [types.SimpleNamespace(server_connect=server_connect)]
+            proxy.master.addons.rebuild()
+            reply = await proxy.send(b"GET http://nowhere.invalid/ HTTP/1.1\r\nHost: nowhere.invalid\r\n\r\n")
+            assert reply.endswith(b"hi")
+            assert b"Host: nowhere.invalid\r\n" in server.received
 
     run(scenario())

@@ -295,8 +295,18 @@ def test_what_a_whole_run_writes(tmp_path: Path, flowdump: Flowdump) -> None:
     assert "closed: 1001 the proxy is shutting down" in flowdump("-r", kept, "--flow-detail", "2")
 
 
-#: The forms in which scripts for mitmproxy inject messages: behind another one, and from a task of their own.
+#: The forms in which scripts for mitmproxy inject messages: behind another one, and from a task of their own. And the
+#: one of the README.
 INJECTING = {
+    "readme": """
+from flowdump import ctx
+
+def websocket_message(flow):
+    message = flow.websocket.messages[-1]
+    if message.from_client:
+        message.drop()
+        ctx.master.commands.call("inject.websocket", flow, True, b"injected")
+""",
     "an answer": """
 from mitmproxy import ctx, http
 

@@ -2,7 +2,7 @@
 
 A path names an attribute from the flow on: ``request.method``, ``response.header[content-type]``, ``error.msg``,
 ``server_conn.address.host``. What a flow does not have is empty. Bytes stay bytes, bools are ``true`` and ``false``,
-certificates PEM, times whole seconds, and whatever else there is is shown as text.
+certificates PEM, and whatever else there is is shown as text.
 """
 
 from __future__ import annotations
@@ -77,8 +77,6 @@ def _shown(value: Any) -> str | bytes:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float):
-        return str(int(value))
     if isinstance(value, Cert):
         return value.to_pem().decode("ascii")
     if isinstance(value, list) and value and isinstance(value[0], Cert):

@@ -68,7 +68,7 @@ class Export:
 def curl_command(flow: Flow) -> str:
     """The request as a curl command. Raises CommandError for a flow without a request."""
     request = _shell_request(flow)
-    url = _url(request)
+    url = request.pretty_url  # the name the client meant, which TLS needs, rather than an address
     words = ["curl"]
     if ctx.options.export_preserve_original_ip and flow.server_conn.peername:
         words += ["--resolve", f"{request.pretty_host}:{request.port}:[{flow.server_conn.peername[0]}]"]
@@ -86,20 +86,20 @@ def curl_command(flow: Flow) -> str:
     if any(character in url for character in "[]{}"):
         words.append("--globoff")
     words.append(url)
-    return _with_body(words, request, "--data-raw", ("--data-binary", "@-"))
+    return _with_body(words, request, lambda text: ["--data-raw", text], ["--data-binary", "@-"])
 
 
 def httpie_command(flow: Flow) -> str:
     """The request as an httpie command. Raises CommandError for a flow without a request."""
     request = _shell_request(flow)
-    url = _url(request)
+    url = request.pretty_url  # the name the client meant, which TLS needs, rather than an address
     words = ["http", "--path-as-is"] if any(step in ("/./", "/../") for step in _steps(request.path)) else ["http"]
     words += ["--ignore-stdin"] if not request.raw_content or _is_plain(request.raw_content) else []
     items = [f"{name}: {value}" if value.strip() else f"{name};" for name, value in _fields(request, url)]
     names = {name.lower() for name, _ in request.headers.items(multi=True)}
     absent = [*_HTTPIE_ADDS, *(["Content-Type"] if request.raw_content else [])]
     items += [f"{name}:" for name in absent if name.lower() not in names]
-    return _with_body([*words, request.method, url, *items], request, "--raw", ())
+    return _with_body([*words, request.method, url, *items], request, lambda text: [f"--raw={text}"], [])
 
 
 def _shell_request(flow: Flow) -> Request:
@@ -107,16 +107,10 @@ def _shell_request(flow: Flow) -> Request:
     request = getattr(flow, "request", None)
     if flow.type != "http" or request is None:
         raise CommandError(f"flow {flow.id} has no HTTP request to export")
-    request = request.copy()
-    request.decode(strict=False)
+    request = _decoded(request)
     if request.method.upper() == "CONNECT":
         raise CommandError(f"flow {flow.id} asks a proxy for a tunnel: there is no URL to export")
     return request  # type: ignore[no-any-return]
-
-
-def _url(request: Request) -> str:
-    """Where the client meant to go; through its address where that was no name."""
-    return request.pretty_url
 
 
 def _steps(path: str) -> list[str]:
@@ -152,12 +146,13 @@ def _is_plain(body: bytes) -> bool:
     return all(character.isprintable() or character in "\n\t" for character in text)
 
 
-def _with_body(words: list[str], request: Request, inline: str, piped: tuple[str, ...]) -> str:
+def _with_body(words: list[str], request: Request, inline: Callable[[str], list[str]], piped: list[str]) -> str:
+    """The command with its body: ``inline`` makes words of a text, ``piped`` reads stdin."""
     body = request.raw_content
     if not body:
         return shlex.join(words)
     if _is_plain(body):
-        return shlex.join([*words, inline, body.decode()])
+        return shlex.join([*words, *inline(body.decode())])
     import base64
 
     return f"echo {base64.b64encode(body).decode()} | base64 -d | {shlex.join([*words, *piped])}"
@@ -211,8 +206,14 @@ def _message(flow: Flow, part: str) -> Any:
         raise CommandError(f"flow {flow.id} has no HTTP {part} to export")
     if not _is_whole(flow, part):
         raise CommandError(f"flow {flow.id}: the body of the {part} was not recorded")
-    message = getattr(flow, part).copy()
-    message.decode(strict=False)
+    return _decoded(getattr(flow, part))
+
+
+def _decoded(message: Any) -> Any:
+    """A copy with its body decoded, if it can be; where there is nothing to decode the length stays as it was said."""
+    message = message.copy()
+    if "content-encoding" in message.headers:
+        message.decode(strict=False)
     return message
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowdump import command
-from flowdump.exceptions import CommandError
+from flowdump.exceptions import CommandError, ControlException
 from flowdump.flow import Flow
 
 
@@ -26,25 +26,28 @@ class Inject:
                 message.decode()
             except UnicodeDecodeError as error:
                 raise CommandError(f"a text message has to be UTF-8: {error}") from None
-        _injector(flow, "inject_websocket")(flow, to_client, message, is_text)
+        _inject(flow, "inject_websocket", to_client, message, is_text)
 
     @command.command("inject.tcp")
     def tcp(self, flow: Flow, to_client: bool, message: bytes) -> None:
         """Send bytes over a relayed TCP connection."""
         if flow.type != "tcp":
             raise CommandError(f"flow {flow.id} is no TCP flow")
-        _injector(flow, "inject_tcp")(flow, to_client, message)
+        _inject(flow, "inject_tcp", to_client, message)
 
     @command.command("inject.udp")
     def udp(self, flow: Flow, to_client: bool, message: bytes) -> None:
         """Send a datagram between a client and a server."""
         if flow.type != "udp":
             raise CommandError(f"flow {flow.id} is no UDP flow")
-        _injector(flow, "inject_udp")(flow, to_client, message)
+        _inject(flow, "inject_udp", to_client, message)
 
 
-def _injector(flow: Flow, name: str) -> Any:
-    inject = getattr(flow.live, name, None)
+def _inject(flow: Flow, how: str, *message: Any) -> None:
+    inject = getattr(flow.live, how, None)
     if inject is None:
         raise CommandError(f"flow {flow.id} is not live: there is no connection to send to")
-    return inject
+    try:
+        inject(flow, *message)
+    except ControlException as error:  # it has ended meanwhile
+        raise CommandError(str(error)) from None

@@ -260,29 +260,44 @@ def test_a_final_answer_may_come_before_the_request_has_ended() -> None:
     run(scenario())
 
 
-def test_a_slow_reader_holds_back_the_origin() -> None:
-    sent = 0
+class Flood:
+    """An origin that answers with 64 MB; ``sent`` is how many bytes it got rid of."""
 
-    async def flood(reader: Any, writer: Any) -> None:
-        nonlocal sent
-        piece = b"x" * 65536
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(piece) * 1000))
-        for _ in range(1000):
-            writer.write(piece)
+    PIECE = b"x" * 65536
+    PIECES = 1000
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    async def __call__(self, reader: Any, writer: Any) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(self.PIECE) * self.PIECES))
+        await self.push(writer)
+
+    async def push(self, writer: asyncio.StreamWriter) -> None:
+        for _ in range(self.PIECES):
+            writer.write(self.PIECE)
             await writer.drain()
-            sent += len(piece)
+            self.sent += len(self.PIECE)
+
+    async def settled(self) -> int:
+        """What was sent when nothing moves any more."""
+        before = -1
+        while self.sent != before:
+            before = self.sent
+            for _ in range(200):
+                await asyncio.sleep(0)
+        return before
+
+
+def test_a_slow_reader_holds_back_the_origin() -> None:
+    flood = Flood()
 
     async def scenario() -> None:
         async with origin(flood) as server, running(Stream()) as proxy:
             reader, writer = await proxy.connect()
             writer.write(get(server.port))
             await reader.readuntil(b"\r\n\r\n")
-            before = -1
-            while sent != before:  # until nothing moves any more
-                before = sent
-                for _ in range(200):
-                    await asyncio.sleep(0)
-            assert sent < 32 << 20
+            assert await flood.settled() < 32 << 20
             held = sum(len(stream.buffer) for stream in proxy.proxy.streams)
             assert held <= 1 << 20
             writer.transport.abort()

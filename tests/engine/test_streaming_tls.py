@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.engine.test_interception import OK, Authorities, knock, pki, read_all, trusting
-from tests.engine.test_streaming import CHUNKED, Stream, chunk
+from tests.engine.test_streaming import CHUNKED, Flood, Stream, chunk
 from tests.support.live import Running, origin, run, running
 
 from flowdump.engine.tls import TlsCodec
@@ -64,28 +64,14 @@ def test_events_pass_while_the_origin_stays_open(pki: Authorities) -> None:
 
 
 def test_a_slow_reader_holds_back_the_origin(pki: Authorities) -> None:
-    sent = 0
-
-    async def flood(reader: Any, writer: Any) -> None:
-        nonlocal sent
-        piece = b"x" * 65536
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(piece) * 1000))
-        for _ in range(1000):
-            writer.write(piece)
-            await writer.drain()
-            sent += len(piece)
+    flood = Flood()
 
     async def scenario() -> None:
         async with origin(flood, ssl=pki.serve("example.com")) as server, running(Stream(), **pki.trust) as proxy:
             reader, writer = await connect(proxy, server.port)
             writer.write(GET)
             await reader.readuntil(b"\r\n\r\n")
-            before = -1
-            while sent != before:  # until nothing moves any more
-                before = sent
-                for _ in range(200):
-                    await asyncio.sleep(0)
-            assert sent < 32 << 20
+            assert await flood.settled() < 32 << 20
             assert sum(len(stream.buffer) for stream in proxy.proxy.streams) <= 1 << 20
             writer.transport.abort()
             await proxy.wait_for_flows()
@@ -95,37 +81,25 @@ def test_a_slow_reader_holds_back_the_origin(pki: Authorities) -> None:
 
 
 def test_a_slow_origin_holds_back_the_client(pki: Authorities) -> None:
-    sent = 0
+    flood = Flood()
     released = asyncio.Event()
 
     async def ignore(reader: Any, writer: Any) -> None:
         await released.wait()
 
     async def scenario() -> None:
-        nonlocal sent
         addon = Stream(response=None, request=True)
         async with (
             origin(ignore, close=True, ssl=pki.serve("example.com")) as server,
             running(addon, **pki.trust) as proxy,
         ):
             _, writer = await connect(proxy, server.port)
-            piece = b"x" * 65536
-            writer.write(GET.replace(b"GET", b"POST")[:-2] + b"Content-Length: %d\r\n\r\n" % (len(piece) * 1000))
-
-            async def push() -> None:
-                nonlocal sent
-                for _ in range(1000):
-                    writer.write(piece)
-                    await writer.drain()
-                    sent += len(piece)
-
-            pushing = asyncio.create_task(push())
-            before = -1
-            while sent != before or not server.received:
-                before = sent
-                for _ in range(200):
-                    await asyncio.sleep(0)
-            assert sent < 32 << 20
+            length = len(flood.PIECE) * flood.PIECES
+            writer.write(GET.replace(b"GET", b"POST")[:-2] + b"Content-Length: %d\r\n\r\n" % length)
+            pushing = asyncio.create_task(flood.push(writer))
+            while not server.received:
+                await asyncio.sleep(0)
+            assert await flood.settled() < 32 << 20
             assert sum(len(stream.buffer) for stream in proxy.proxy.streams) <= 1 << 20
             pushing.cancel()
             await asyncio.gather(pushing, return_exceptions=True)

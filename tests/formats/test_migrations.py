@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import copy
 import json
 import re
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.notation import restored
 
 from flowdump.formats import tnetstring
 from flowdump.formats.migrations import Migrator, NewerVersionError, read_version
@@ -31,18 +31,6 @@ def parse_all(data: bytes) -> list[Any]:
         record, offset = tnetstring.parse(data, offset)
         records.append(record)
     return records
-
-
-def decode_notation(value: Any) -> Any:
-    if isinstance(value, list):
-        return [decode_notation(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if value.keys() == {"$b"}:
-        return value["$b"].encode()
-    if value.keys() == {"$b64"}:
-        return base64.b64decode(value["$b64"])
-    return {key: decode_notation(item) for key, item in value.items()}
 
 
 def differences(expected: Any, found: Any, path: str = "") -> list[str]:
@@ -68,7 +56,7 @@ def expectations(folder: Path, name: str) -> list[dict[str, Any] | None]:
     for source in ("expected-recommended", "expected"):
         file = folder / source / f"{name.replace('/', '__')}.json"
         if file.exists():
-            return [decode_notation(row["state"]) if "state" in row else None for row in json.loads(file.read_text())]
+            return [restored(row["state"]) if "state" in row else None for row in json.loads(file.read_text())]
     return []
 
 

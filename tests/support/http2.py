@@ -21,6 +21,7 @@ import h2.config
 import h2.connection
 import h2.events as events
 import h2.exceptions
+from h2.connection import ConnectionState
 from h2.settings import SettingCodes
 from tests.support.live import Running
 
@@ -82,7 +83,7 @@ class Peer:
         client: bool,
         settings: dict[SettingCodes, int] | None = None,
     ) -> None:
-        self.reader, self.writer = reader, writer
+        self.reader, self.writer, self.client = reader, writer, client
         self.h2 = h2.connection.H2Connection(
             h2.config.H2Configuration(
                 client_side=client,
@@ -98,6 +99,7 @@ class Peer:
             self.h2.local_settings.acknowledge()
         self.h2.initiate_connection()
         self.acknowledge = True
+        self.authority = b"example.com"
         self.streams: dict[int, Message] = defaultdict(Message)
         self.goaway: events.ConnectionTerminated | None = None
         self.gone = False
@@ -143,6 +145,8 @@ class Peer:
             message.reset = int(event.error_code)
         elif isinstance(event, events.ConnectionTerminated):
             self.goaway = event
+            # h2 would not let the streams that are open end, which RFC 9113 section 6.8 allows
+            self.h2.state_machine.state = ConnectionState.CLIENT_OPEN if self.client else ConnectionState.SERVER_OPEN
         elif isinstance(event, events.PingAckReceived):
             self.pongs += 1
         elif isinstance(event, events.PingReceived):
@@ -165,7 +169,7 @@ class Peer:
         """Send a head, and a body if there is one; the number of the stream."""
         identifier = self.h2.get_next_available_stream_id()
         pseudo = [
-            (b":method", method.encode()), (b":scheme", b"http"), (b":authority", b"example.com"),
+            (b":method", method.encode()), (b":scheme", b"http"), (b":authority", self.authority),
             (b":path", path.encode()),
         ]  # fmt: skip
         self.h2.send_headers(identifier, [*pseudo, *headers], end_stream=end and body is None)

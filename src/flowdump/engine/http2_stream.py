@@ -179,7 +179,7 @@ class Http2Stream:
         self.id = identifier
         self.body = Inbox(self)
         self.error: ConnectionFailure | ProtocolError | None = None
-        self.last_active = 0.0
+        self.last_active = connection.stream.last_active
         self.local_ended = self.remote_ended = False
         self._queue: deque[bytes | memoryview] = deque()
         self._queued = 0

@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable
 from enum import Flag
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from flowdump.certs import Cert
 from flowdump.older_names import OlderConnection
@@ -47,6 +47,13 @@ def new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
+class ServerSpec(NamedTuple):
+    """An upstream proxy: its scheme, and where it is."""
+
+    scheme: str
+    address: tuple[str, int]
+
+
 class ConnectionState(Flag):
     """Which directions of a live connection are open. Not kept in flow files: a loaded connection is closed."""
 
@@ -69,7 +76,7 @@ def _certificates(pems: list[bytes]) -> list[Cert]:
 
 
 def _via(value: Any) -> Any:
-    return None if value is None else (value[0], tuple(value[1]))
+    return None if value is None else ServerSpec(value[0], tuple(value[1]))
 
 
 class Connection(OlderConnection):
@@ -233,7 +240,8 @@ class Server(Connection):
     """The connection from the proxy to an origin (or to the next proxy, see ``via``).
 
     ``address`` is what was asked for, ``peername`` the address that was reached; both None until known. ``via`` is
-    ``(scheme, (host, port))`` of the upstream proxy.
+    ``ServerSpec(scheme, (host, port))`` of the upstream proxy; a script may set it before the request goes out, and
+    with it ``via_auth``, ``"user:password"`` for that proxy, which is never stored.
     """
 
     EXTRA: ClassVar[dict[str, Any]] = {"address": None, "timestamp_tcp_setup": None, "via": None}
@@ -242,6 +250,7 @@ class Server(Connection):
 
     timestamp_tcp_setup: float | None
     via: tuple[str, tuple[str, int]] | None
+    via_auth: str | tuple[str, str] | None = None
 
     def __repr__(self) -> str:
         where = hostport(self.address) if self.address else "<no address>"

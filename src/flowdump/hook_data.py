@@ -46,3 +46,13 @@ class TlsData:
     @property
     def is_client(self) -> bool:
         return self.conn is self.context.client
+
+
+@dataclass
+class Socks5AuthData:
+    """The argument of ``socks5_auth``: ``valid`` is to be set by whoever knows the user."""
+
+    client_conn: Any
+    username: str
+    password: str
+    valid: bool = False

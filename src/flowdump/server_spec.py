@@ -7,16 +7,13 @@ from functools import cache
 from typing import Literal
 
 from flowdump import urls
+from flowdump.connection import ServerSpec
 
 Scheme = Literal["http", "https", "http3", "tls", "dtls", "tcp", "udp", "dns", "quic"]
 _SCHEMES = ("http", "https", "http3", "tls", "dtls", "tcp", "udp", "dns", "quic")
 _DEFAULT_PORTS = {"http": 80, "https": 443, "http3": 443, "quic": 443, "dns": 53}
 
 _SPEC = re.compile(r"(?:(?P<scheme>\w+)://)?(?P<authority>[^/]+)/?").fullmatch
-
-
-#: Scheme and address of a server.
-ServerSpec = tuple[str, tuple[str, int]]
 
 
 @cache
@@ -53,3 +50,6 @@ def is_valid_host(host: str | bytes) -> bool:
 
 def is_valid_port(port: int) -> bool:
     return 0 <= port <= 65535
+
+
+__all__ = ["Scheme", "ServerSpec", "is_valid_host", "is_valid_port", "parse"]

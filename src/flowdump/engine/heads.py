@@ -401,8 +401,8 @@ def _rendered(line: bytes, headers: Fields, peer: Peer) -> bytes:
 # -- forwarding ----------------------------------------------------------------------------------------------------
 
 #: Fields for this hop only (RFC 9110 section 7.6.1). Transfer-Encoding is left to whoever frames the body.
-_HOP = frozenset((b"connection", b"proxy-connection", b"keep-alive", b"upgrade"))
-_HOP_WHEN_UPGRADING = frozenset((b"proxy-connection", b"keep-alive"))
+_HOP = frozenset((b"connection", b"proxy-connection", b"keep-alive", b"upgrade", b"proxy-authorization"))
+_HOP_WHEN_UPGRADING = frozenset((b"proxy-connection", b"keep-alive", b"proxy-authorization"))
 _USUAL_CONNECTIONS = frozenset((b"keep-alive", b"close"))
 #: Where none of these is, everything goes on.
 _MARKS = _HOP | {b"te"}
@@ -416,7 +416,7 @@ def forwarded(headers: Fields, *, upgrading: bool = False) -> Fields:
     """The fields that go on to the other side: without those that were meant for this hop (RFC 9110 section 7.6.1).
 
     ``TE`` stays if it says ``trailers``, as just that. When ``upgrading``, Connection, what it lists and Upgrade stay:
-    it is the next hop that will switch. Fields that concern a proxy's passwords are left to the caller.
+    it is the next hop that will switch. What a client tells a proxy to be let in is for no origin.
     """
     others = [name.lower() for name, _ in headers if name not in _HARMLESS]
     if _MARKS.isdisjoint(others):

@@ -274,6 +274,8 @@ class Http1Client:
         self.stream = stream
         self._validate = validate
         self._method = b""
+        #: What another proxy is told with requests in absolute form.
+        self.proxy_authorization = b""
         self._writer = BodyWriter(stream, NONE)
         self.body = BodyReader(stream, NONE, "server")
         #: Exchanges that ended on this connection.
@@ -284,14 +286,16 @@ class Http1Client:
 
     def send_request(self, data: RequestData, head: RequestHead, absolute_form: bool) -> None:
         """Head and body in one write."""
-        raw, body = outgoing.whole_request(data, head, absolute_form)
+        raw, body = outgoing.whole_request(data, head, self.proxy_authorization if absolute_form else None)
         self._method = data.method
         self._heads = 0
         self.request_sent, self.reusable = True, False
         self.stream.write(raw + body if body else raw)
 
     def begin_request(self, request: Request, head: RequestHead, absolute_form: bool) -> None:
-        raw, framing = outgoing.streamed_request(request.data, head, request.stream, absolute_form)
+        raw, framing = outgoing.streamed_request(
+            request.data, head, request.stream, self.proxy_authorization if absolute_form else None
+        )
         self._method = request.data.method
         self._heads = 0
         self.request_sent = self.reusable = False

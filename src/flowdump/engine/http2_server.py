@@ -177,7 +177,7 @@ class Http2Server(Http2Connection[ServerStream]):
         """The connection ended because of what the client did: recorded, and the client may read why."""
         session = self.session
         await session.record_refused(b"", error)
-        await session._linger()
+        await session.linger()
 
     # -- requests ------------------------------------------------------------------------------------------------
 

@@ -24,7 +24,6 @@ from flowdump.engine.errors import ConnectionFailure, PeerClosed, TimedOut, TlsE
 from flowdump.engine.given_certs import GivenCerts
 from flowdump.engine.tls_contexts import TlsContexts
 from flowdump.engine.tls_failures import describe_failure
-from flowdump.engine.upstream import Destination
 from flowdump.exceptions import OptionsError
 from flowdump.hook_data import ClientHelloData, Context, TlsData
 from flowdump.hooks import fire
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from flowdump.engine.session import Session
     from flowdump.engine.stream import Stream
     from flowdump.engine.tls import TlsCodec
-    from flowdump.engine.upstream import Upstream
+    from flowdump.engine.upstream import Destination, Upstream
 
 HTTP_1 = (b"http/1.1",)
 HTTP_2 = (b"h2", b"http/1.1")
@@ -110,23 +109,24 @@ class Interception:
         client.sni, client.alpn_offers = hello.sni, hello.alpn_protocols
         data = ClientHelloData(hello, context)
         await fire(session.hooks.table.tls_clienthello, data)
-        name = hello.sni or destination.host
+        name = hello.sni or _called(session, destination)
         names = (hostport((name, destination.port)), hostport((destination.host, destination.port)))
         if data.ignore_connection or self.is_ignored(*names):
-            await session.serve_raw(record=session.options.show_ignored_hosts)
+            await session.pass_on()
             return
-        session.destination = destination = Destination(destination.host, destination.port, tls=True, sni=hello.sni)
+        session.destination = destination = _behind(session, destination, hello.sni)
+        session.is_raw = session.is_raw or self.is_raw(*names)
         upstream = None
         eager = session.options.upstream_cert and session.options.connection_strategy == "eager"
-        if eager or data.establish_server_tls_first:
+        if destination.tls and (eager or data.establish_server_tls_first):
             upstream = await self._look_at_origin(session, destination, context)
         leaf = self._leaf(name, destination.host, upstream)
         client.mitmcert = leaf.cert
-        await self._handshake(session, leaf, self._alpn_for_client(upstream), context)
-        if self.is_raw(*names):
-            await session.serve_raw()
-        else:
+        await self._handshake(session, leaf, self._alpn_for_client(session, upstream), context)
+        if client.alpn and not session.is_raw:
             await session.serve_http()
+        else:
+            await session.serve()
 
     async def _look_at_origin(self, session: Session, destination: Destination, context: Context) -> Upstream | None:
         """Connect to the origin for its certificate; the connection waits for the first request."""
@@ -146,21 +146,24 @@ class Interception:
         sent = chain[1:] if self._proxy.options.add_upstream_certs_to_client_chain else []
         return self.authority.leaf([name], upstream=chain[0] if chain else None, chain=sent)
 
-    def _alpn_for_client(self, upstream: Upstream | None) -> tuple[bytes, ...]:
+    def _alpn_for_client(self, session: Session, upstream: Upstream | None) -> tuple[bytes, ...]:
         """What the client may speak: what its origin does, if that is known, so that nothing has to be translated."""
+        if session.is_raw:
+            return (upstream.server.alpn,) if upstream is not None and upstream.server.alpn else ()
         if not self._proxy.options.http2:
             return HTTP_1
         if upstream is None or upstream.server.alpn == b"h2":
             return HTTP_2
         return (b"http/1.1", b"h2")  # the first one that the client offers
 
-    def _alpn_for_origin(self, client: Client, server: Server) -> tuple[bytes, ...]:
+    def _alpn_for_origin(self, session: Session, server: Server) -> tuple[bytes, ...]:
         """What an origin is offered: what the client speaks, or would; everything when that does not show.
 
         A script may have set ``server.alpn_offers`` before.
         """
-        if server.alpn_offers:
-            return tuple(server.alpn_offers)
+        client = session.client
+        if server.alpn_offers or session.is_raw:
+            return tuple(server.alpn_offers or client.alpn_offers)
         if not self._proxy.options.http2 or (client.tls and b"h2" not in client.alpn_offers):
             return HTTP_1
         return HTTP_2
@@ -207,10 +210,14 @@ class Interception:
 
     # -- towards the origin --------------------------------------------------------------------------------------
 
+    async def secure_hop(self, stream: Stream, host: str, port: int) -> None:
+        """Speak TLS with another proxy on the way. Raises TlsError or TimedOut, in words, and PeerClosed."""
+        await self._finish(stream, self._contexts.server_codec(host, (host, port), (b"http/1.1",)))
+
     async def connect(self, session: Session, upstream: Upstream) -> None:
         """Speak TLS on a connection to an origin. Raises TlsError or TimedOut, in words."""
         destination, server, table = upstream.destination, upstream.server, session.hooks.table
-        alpn = self._alpn_for_origin(session.client, server)
+        alpn = self._alpn_for_origin(session, server)
         server.tls, server.alpn_offers = True, list(alpn)
         name = destination.sni or destination.host
         server.sni = name
@@ -228,6 +235,23 @@ class Interception:
         _note(server, codec)
         server.certificate_list = list(codec.certificates)
         await fire(table.tls_established_server, data)
+
+
+def _behind(session: Session, destination: Destination, name: str | None) -> Destination:
+    """Where what is inside the client's TLS goes: to TLS, but for reverse mode, where the mode says so.
+
+    The server of reverse mode is asked for by its own name, unless the client's is kept altogether.
+    """
+    if session.mode.kind != "reverse":
+        return destination._replace(tls=True, sni=name)
+    return destination._replace(sni=name if session.options.keep_host_header else None)
+
+
+def _called(session: Session, destination: Destination) -> str:
+    """What a client that names nobody has connected to."""
+    if session.mode.kind == "reverse":
+        return str(session.client.sockname[0])
+    return destination.host
 
 
 def _note(connection: Client | Server, codec: TlsCodec) -> None:

@@ -23,10 +23,16 @@ if TYPE_CHECKING:
 _EXPECT_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
 
 
-def whole_request(data: RequestData, request: RequestHead, absolute_form: bool) -> tuple[bytes, bytes]:
-    """Head and body of a request that is here completely."""
+def whole_request(data: RequestData, request: RequestHead, proxy: bytes | None) -> tuple[bytes, bytes]:
+    """Head and body of a request that is here completely.
+
+    ``proxy`` is None for an origin; for another proxy, which gets requests in absolute form, what it is told in
+    Proxy-Authorization (RFC 9110 section 11.7.2), or empty.
+    """
     headers = data.headers
     fields = forwarded(_addressed(data), upgrading=bool(request.upgrade))
+    if proxy is not None:
+        fields = _for_proxy(fields, headers, proxy)
     body = content = data.content or b""
     if headers.fields is request.headers and not content and request.framing is NONE and data.method == b"GET":
         pass  # the fast path: untouched, and neither length nor coding in it
@@ -35,20 +41,22 @@ def whole_request(data: RequestData, request: RequestHead, absolute_form: bool) 
         body = encode_chunk(content) + last_chunk(_trailer_fields(data.trailers))
     elif content or headers.raw(b"content-length") is not None or data.method in _EXPECT_BODY:
         fields = _with_length(fields, headers, len(content))
-    return request_head_bytes(data.method, target(data, absolute_form), b"HTTP/1.1", fields), body
+    return request_head_bytes(data.method, target(data, proxy is not None), b"HTTP/1.1", fields), body
 
 
 def streamed_request(
-    data: RequestData, request: RequestHead, stream: object, absolute_form: bool
+    data: RequestData, request: RequestHead, stream: object, proxy: bytes | None
 ) -> tuple[bytes, Framing]:
     """Head and framing of a request whose body follows piece by piece."""
     fields = forwarded(_addressed(data))
+    if proxy is not None:
+        fields = _for_proxy(fields, data.headers, proxy)
     framing = request.framing
     if framing.kind == "length" and (callable(stream) or data.headers.raw(b"trailer") is not None):
         framing = CHUNKED  # nobody knows how long a transformed body will be; and only chunks have trailers behind them
     if framing.kind == "chunked":
         fields = _chunked(fields)
-    return request_head_bytes(data.method, target(data, absolute_form), b"HTTP/1.1", fields), framing
+    return request_head_bytes(data.method, target(data, proxy is not None), b"HTTP/1.1", fields), framing
 
 
 def whole_response(data: ResponseData, method: bytes, request: RequestHead) -> tuple[bytes, bytes]:
@@ -121,6 +129,13 @@ def says_close(headers: Headers) -> bool:
     """Whether a message's sender wants the connection closed behind it."""
     value = headers.raw(b"connection")
     return value is not None and value != b"keep-alive" and b"close" in options(value)
+
+
+def _for_proxy(fields: Fields, headers: Headers, authorization: bytes) -> Fields:
+    """Fields for another proxy: with what lets us in, or with what a script has set for that."""
+    given = [value for name, value in headers.fields if name.lower() == b"proxy-authorization"]
+    values = given or ([authorization] if authorization else [])
+    return (*fields, *((b"Proxy-Authorization", value) for value in values))
 
 
 def _is_bodiless(status_code: int, method: bytes) -> bool:

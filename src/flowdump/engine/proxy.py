@@ -39,7 +39,7 @@ _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 QUIET = 10.0
 
 #: Kinds of modes that this version serves.
-READY = frozenset(("regular",))
+READY = frozenset(("regular", "upstream", "reverse", "socks5", "transparent"))
 
 
 class Hooks(Protocol):

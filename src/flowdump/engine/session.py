@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from flowdump import urls
 from flowdump.connection import Client, ConnectionState, Server, hostport
-from flowdump.engine import tunnel
+from flowdump.engine import openings, tunnel
+from flowdump.engine.entrances import ENTRANCES
 from flowdump.engine.errors import ConnectionFailure, ProtocolError
 from flowdump.engine.exchange import Exchange
 from flowdump.engine.framing import shown
 from flowdump.engine.heads import response_head_bytes
+from flowdump.engine.hops import via_of_mode
 from flowdump.engine.http1 import Http1Server
 from flowdump.engine.upstream import Destination, Upstream, Upstreams
 from flowdump.exceptions import ControlException
 from flowdump.flow import Error
 from flowdump.headers import Headers
 from flowdump.hooks import fire
-from flowdump.http import HTTPFlow, Request, RequestData
+from flowdump.http import HTTPFlow, Request, RequestData, Response
 from flowdump.tcp import TCPFlow
 from flowdump.websocket import BINARY, TEXT, WebSocketMessage
 
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
     from flowdump.engine.stream import Stream
     from flowdump.engine.websocket import Relay
 
-#: A method and the blank behind it: what every HTTP/1 request begins with.
-_HTTP = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} ").match
 _TLS_HANDSHAKE = 0x16
 _VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]").fullmatch
 
@@ -66,6 +66,12 @@ class Session:
         self.upstreams = Upstreams(self)
         #: Where everything goes: None until a CONNECT or a mode has said so.
         self.destination: Destination | None = None
+        #: The proxy behind this one.
+        self.via = via_of_mode(mode, proxy.options)
+        #: Whether everything is raw TCP, whatever it looks like.
+        self.is_raw = mode.kind == "reverse" and mode.target is not None and mode.target.scheme in ("tcp", "tls")
+        #: Raw TCP flows that pass now, by their ids.
+        self.relays: dict[str, tunnel.Relay] = {}
         self.busy = False
         #: Whether the client spoke HTTP/2 at once, without TLS.
         self.prior_knowledge = False
@@ -80,7 +86,9 @@ class Session:
         """From the first byte to the last; never raises, but for cancellation."""
         try:
             await fire(self.hooks.table.client_connected, self.client)
-            await self.serve()
+            entrance = ENTRANCES.get(self.mode.kind)
+            if entrance is None or await entrance(self):
+                await self.serve()
         except ConnectionFailure as error:
             self.proxy.log.debug(f"{self}: {error}")
         finally:
@@ -98,33 +106,37 @@ class Session:
 
             await dns_transport.serve(self)
             return
-        stream = self.stream
+        stream, destination = self.stream, self.destination
         stream.idle_limit = self.options.client_timeout or None
-        while not stream.buffer:
-            if not await stream.more():
-                return
-        if stream.buffer[0] == _TLS_HANDSHAKE and self.destination is not None:
-            await self.proxy.tls.intercept(self)
+        if not await openings.heard(self):
             return
-        if self.destination is not None and self.proxy.tls.is_ignored(hostport(self.destination[:2])):
-            await self.serve_raw(record=self.options.show_ignored_hosts)
-            return
-        while len(stream.buffer) < 33 and b" " not in stream.buffer and b"\n" not in stream.buffer:
-            if not await stream.more():
-                break
-        if self.options.http2 and stream.buffer.startswith(b"PRI "):
-            self.prior_knowledge = True
-            await self.serve_http2()
-        elif self.destination is None or _HTTP(stream.buffer) or not self.options.rawtcp:
+        if destination is None:
             await self.serve_http()
-        else:
+            return
+        if not self.client.tls:
+            if stream.buffer[0] == _TLS_HANDSHAKE:
+                await self.proxy.tls.intercept(self)
+                return
+            if self.proxy.tls.is_ignored(hostport(destination[:2])):
+                await self.pass_on()
+                return
+        if self.is_raw or self.proxy.tls.is_raw(hostport(destination[:2])) or not await self._is_http():
             await self.serve_raw()
+        else:
+            await self.serve_http()
+
+    async def _is_http(self) -> bool:
+        """Whether it looks like HTTP, or has to be."""
+        if not self.options.rawtcp or self.mode.kind == "reverse":
+            return True
+        return await openings.is_http(self.stream)
 
     # -- HTTP ----------------------------------------------------------------------------------------------------
 
     async def serve_http(self) -> None:
         """One exchange after the other, until one of the sides has had enough."""
-        if self.client.alpn == b"h2":
+        self.prior_knowledge = not self.client.tls and self.options.http2 and self.stream.buffer.startswith(b"PRI ")
+        if self.client.alpn == b"h2" or self.prior_knowledge:
             await self.serve_http2()
             return
         client = Http1Server(self.stream, self.options.validate_inbound_headers)
@@ -151,7 +163,7 @@ class Session:
             await Exchange(self, client, flow, head).run()
             self.busy = False
         if not client.body.ended:
-            await self._linger()
+            await self.linger()
 
     async def serve_http2(self) -> None:
         """Exchanges side by side, over one connection."""
@@ -159,7 +171,7 @@ class Session:
 
         await http2_server.serve(self)
 
-    async def _linger(self) -> None:
+    async def linger(self) -> None:
         """Let the client read its answer: closing while it still sends would take it away (RFC 9112 section 9.6)."""
         stream = self.stream
         stream.write_eof()
@@ -183,19 +195,23 @@ class Session:
         await fire(self.hooks.table.http_connect, flow)
         if flow.error is not None:
             self.stream.abort()
+            await fire(self.hooks.table.http_connect_error, flow)
             self.finished(flow)
             return
         if flow.response is not None and not 200 <= flow.response.status_code < 300:
             await self._refuse_tunnel(flow, client)
             return
         self.stream.write(response_head_bytes(b"HTTP/1.1", 200, b"Connection established", ()))
-        self.destination = Destination(host, port, tls=False)
+        if self.hooks.table.http_connected:
+            flow.response = flow.response or Response.make(200)
+            await fire(self.hooks.table.http_connected, flow)
+        flow.live = None
+        self.destination = Destination(host, port, tls=False, via=self.via)
         self.busy = False
-        passed = self.proxy.tls.is_passed(host, port)
-        if passed or self.proxy.tls.is_raw(hostport((host, port))):
-            await self.serve_raw(record=not passed or self.options.show_ignored_hosts)
-            return
-        await self.serve()
+        if self.proxy.tls.is_passed(host, port):
+            await self.pass_on()
+        else:
+            await self.serve()
 
     async def _refuse_tunnel(self, flow: HTTPFlow, client: Http1Server) -> None:
         response = flow.response
@@ -203,28 +219,40 @@ class Session:
         fields = (*response.data.headers.fields, (b"Connection", b"close"))
         head = response_head_bytes(b"HTTP/1.1", response.status_code, response.data.reason, fields)
         client.send_whole(head, response.data.content or b"")
+        await fire(self.hooks.table.http_connect_error, flow)
         self.finished(flow)
 
     def _flow(self, head: RequestHead) -> HTTPFlow:
         """The flow of a request, from wherever it says it wants to go. Raises ProtocolError."""
         data = _request_data(head)
         if head.target.startswith(b"/") or head.target == b"*":
-            self._origin_form(data, head)
+            self._origin_form(data, head.target)
         else:
             self._absolute_form(data, head)
         flow = self._new_flow(data)
-        if head.host is not None and data.authority not in (b"", head.host):
+        if self.mode.kind == "reverse" and not self.options.keep_host_header:
+            self._rewrite_host(flow, head.host)
+        elif head.host is not None and data.authority not in (b"", head.host):
             flow.metadata["host_header_arrived"] = head.host
         return flow
 
-    def _origin_form(self, data: RequestData, head: RequestHead) -> None:
+    def _rewrite_host(self, flow: HTTPFlow, arrived: bytes | None) -> None:
+        """The server of reverse mode is asked by its own name; the one that arrived is kept in the metadata."""
+        data = flow.request.data
+        own = urls.authority_to_ascii(urls.hostport(data.scheme, data.host, data.port))
+        if own != arrived:
+            data.headers["Host"] = own
+            if arrived is not None:
+                flow.metadata["host_header_arrived"] = arrived
+
+    def _origin_form(self, data: RequestData, path: bytes) -> None:
         destination = self.destination
         if destination is None:
             raise ProtocolError(
                 "this is a proxy: the request names no host to go to. Set it up as the proxy of your client", status=400
             )
         data.scheme = b"https" if destination.tls else b"http"
-        data.host, data.port, data.path = destination.host, destination.port, head.target
+        data.host, data.port, data.path = destination.host, destination.port, path
 
     def _absolute_form(self, data: RequestData, head: RequestHead) -> None:
         target = head.target
@@ -234,6 +262,9 @@ class Session:
             raise ProtocolError(f"request target {shown(target)}: {error}", status=400) from None
         if data.scheme not in (b"http", b"https"):
             raise ProtocolError(f"the scheme {data.scheme.decode('ascii', 'replace')!r} is not HTTP", status=400)
+        if self.destination is not None and not self.mode.is_proxy:
+            self._origin_form(data, data.path)  # where it goes is not for the client to say
+            return
         begin = len(data.scheme) + 3
         end = len(target) - len(data.path)
         data.authority = target[begin:end]
@@ -244,6 +275,8 @@ class Session:
 
     def _new_flow(self, data: RequestData) -> HTTPFlow:
         flow = HTTPFlow(self.client, Server(address=(data.host, data.port)), live=self)
+        if self.via is not None:
+            flow.server_conn.via = self.via.spec
         flow.request = Request.from_data(data)
         return flow
 
@@ -256,7 +289,7 @@ class Session:
         status = 400 if isinstance(error, ConnectionFailure) else error.status
         client.fail(status, str(error), flow.request.data.method)
         self.finished(flow)
-        await self._linger()
+        await self.linger()
 
     async def _refused(self, line: bytes, error: ProtocolError | ConnectionFailure) -> HTTPFlow:
         """The flow of a request that cannot be understood, as far as its first line tells; ``error`` has fired."""
@@ -303,19 +336,52 @@ class Session:
 
     # -- not HTTP ------------------------------------------------------------------------------------------------
 
-    async def serve_raw(self, record: bool = True) -> None:
-        """Join the client and its destination as they are."""
+    async def serve_raw(self) -> None:
+        """Relay raw TCP, recorded."""
+        await self._join(self._destination(), record=True)
+
+    async def pass_on(self) -> None:
+        """Join the client and its destination as they are: nothing is taken apart, and recorded only if asked for."""
+        destination = self._destination()._replace(tls=False, sni=None)
+        await self._join(destination, record=self.options.show_ignored_hosts)
+
+    def _destination(self) -> Destination:
         assert self.destination is not None
-        server = Server(address=self.destination[:2])
-        flow = TCPFlow(self.client, server, live=self) if record else None
+        return self.destination
+
+    def new_server(self) -> Server:
+        """The other end of a connection to where everything goes."""
+        return Server(address=self._destination()[:2], via=self.via and self.via.spec)
+
+    async def _join(self, destination: Destination, record: bool) -> None:
+        server = self.new_server()
         try:
-            upstream = await self.upstreams.connect(self.destination._replace(tls=False), server)
+            upstream = await self.upstreams.connect(destination, server)
         except ConnectionFailure as error:
-            if flow is not None:
-                flow.error = Error(str(error))
-                self.finished(flow)
+            if record:
+                await self.record_failure(error, server)
+            self.stream.abort()
             raise
-        await self.relay(self.stream, upstream, flow)
+        await self.relay_raw(upstream, record)
+
+    async def relay_raw(self, upstream: Upstream, record: bool = True) -> None:
+        """Join the client and an open connection to its destination."""
+        if self.options.proxyauth and not (self.mode.is_proxy or self.mode.kind == "socks5"):
+            error = ProtocolError("raw TCP has no place for the credentials that proxyauth asks for", status=401)
+            await self.upstreams.discard(upstream)
+            await self.record_failure(error, upstream.server)
+            self.stream.abort()
+            return
+        self.busy = True
+        await self.relay(self.stream, upstream, TCPFlow(self.client, upstream.server, live=self) if record else None)
+        await self.upstreams.discard(upstream)
+
+    async def record_failure(self, error: Exception, server: Server | None = None) -> None:
+        """A connection that came to nothing, as a flow."""
+        flow = TCPFlow(self.client, server or Server(), live=self)
+        flow.error = Error(str(error))
+        await fire(self.hooks.table.tcp_error, flow)
+        self.finished(flow)
 
     async def relay(self, client: Stream, upstream: Upstream, flow: TCPFlow | None = None) -> None:
         """Join the client's stream and an open upstream; a flow records what passes."""
@@ -324,6 +390,17 @@ class Session:
         finally:
             if flow is not None:
                 self.finished(flow)
+
+    def inject_tcp(self, flow: TCPFlow, to_client: bool, content: bytes) -> None:
+        """Send bytes to one side of a TCP flow that passes now; from any thread. Raises ControlException."""
+        if flow.id not in self.relays:
+            raise ControlException("The flow is not a TCP connection that is open.")
+        self._loop.call_soon_threadsafe(self._inject, flow.id, to_client, bytes(content))
+
+    def _inject(self, identifier: str, to_client: bool, content: bytes) -> None:
+        relayed = self.relays.get(identifier)
+        if relayed is not None:
+            relayed.inject(to_client, content)
 
     # -- flows ---------------------------------------------------------------------------------------------------
 
@@ -345,7 +422,15 @@ class Session:
         """Let a held flow go on; from any thread."""
         self._loop.call_soon_threadsafe(self._release, flow.id)
 
-    kill = resume
+    def kill(self, flow: Any) -> None:
+        """End a flow that waits or passes; from any thread."""
+        self._loop.call_soon_threadsafe(self._kill, flow.id)
+
+    def _kill(self, identifier: str) -> None:
+        self._release(identifier)
+        relayed = self.relays.get(identifier)
+        if relayed is not None:
+            relayed.kill()
 
     def _release(self, identifier: str) -> None:
         event = self._held.pop(identifier, None)

@@ -6,19 +6,17 @@ exchange on it ended cleanly, it is still open and nothing has arrived on it tha
 
 from __future__ import annotations
 
-import asyncio
 import copy
-import os
-import re
 import ssl
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowdump.connection import ConnectionState, Server, hostport
+from flowdump.engine import hops
 from flowdump.engine.errors import ConnectError, ConnectionFailure, TimedOut, TlsError
+from flowdump.engine.hops import Via, via_of_server
 from flowdump.engine.http1 import Http1Client
 from flowdump.engine.http2_pool import Http2Pool
-from flowdump.engine.stream import Stream
 from flowdump.engine.tls_failures import describe_failure
 from flowdump.hook_data import ServerData
 from flowdump.hooks import fire
@@ -26,16 +24,23 @@ from flowdump.hooks import fire
 if TYPE_CHECKING:
     from flowdump.engine.session import Session
     from flowdump.engine.sides import ServerSide
+    from flowdump.engine.stream import Stream
     from flowdump.http import HTTPFlow
 
 
 class Destination(NamedTuple):
-    """Where to: ``tls`` tells whether TLS is spoken there, ``sni`` the name that is asked for (None is the host)."""
+    """Where to: ``tls`` tells whether TLS is spoken there, ``sni`` the name that is asked for (None is the host).
+
+    ``via`` is another proxy on the way, which gets requests in absolute form if ``absolute_form``, else a tunnel. All
+    of it together is what a connection is kept for: it is never used for another destination, proxy or user.
+    """
 
     host: str
     port: int
     tls: bool
     sni: str | None = None
+    via: Via | None = None
+    absolute_form: bool = False
 
 
 class Upstream:
@@ -45,8 +50,11 @@ class Upstream:
         self.destination = destination
         self.server = server
         self.stream = stream
-        self.http: ServerSide = Http1Client(stream, validate)
-        self.absolute_form = False
+        http = Http1Client(stream, validate)
+        if destination.absolute_form and destination.via is not None:
+            http.proxy_authorization = destination.via.authorization
+        self.http: ServerSide = http
+        self.absolute_form = destination.absolute_form
         #: Whether others use the connection at the same time: ``http`` is a stream of it.
         self.is_shared = False
 
@@ -72,14 +80,15 @@ class Upstreams:
         self._session = session
         #: Open connections that nobody uses, by destination; a client of HTTP/2 may need several at once.
         self._idle: dict[Destination, list[Upstream]] = {}
+        #: Connections that were made before the client had spoken.
+        self._aside: dict[Destination, Upstream] = {}
         self._http2 = Http2Pool(session, self._closed)
         #: Why an origin could not be had when its certificate was looked at; told to the first request.
         self.failed: dict[Destination, ConnectionFailure] = {}
 
     async def get(self, flow: HTTPFlow) -> Upstream:
         """A connection for the request of ``flow``, reused or new. Raises ConnectError, TlsError, TimedOut."""
-        data = flow.request.data
-        destination = self._session.destination_of(data)
+        destination = self._destination(flow)
         upstream = await self._http2.get(destination) or await self._reused(destination)
         if upstream is not None:
             return upstream
@@ -88,6 +97,16 @@ class Upstreams:
             raise failure
         flow.server_conn = Server(address=(destination.host, destination.port))
         return await self._http2.connect(destination, flow.server_conn, self.connect)
+
+    def _destination(self, flow: HTTPFlow) -> Destination:
+        """Where the request of ``flow`` goes, and through which proxy. Raises ConnectError for what is no proxy."""
+        session = self._session
+        destination = session.destination_of(flow.request.data)
+        if flow.server_conn.via is None and session.via is None:
+            return destination
+        via = via_of_server(flow.server_conn, session.via, session.options)
+        absolute = via is not None and via.is_http and not destination.tls and session.destination is None
+        return destination._replace(via=via, absolute_form=absolute)
 
     async def _reused(self, destination: Destination) -> Upstream | None:
         """An idle connection that is still good."""
@@ -121,9 +140,15 @@ class Upstreams:
 
     async def close_all(self) -> None:
         await self._http2.close()
+        while self._aside:
+            await self._close(self._aside.popitem()[1])
         while self._idle:
             for upstream in self._idle.popitem()[1]:
                 await self._close(upstream)
+
+    async def discard(self, upstream: Upstream) -> None:
+        """A connection that is of no use any more."""
+        await self._close(upstream)
 
     async def _close(self, upstream: Upstream) -> None:
         upstream.stream.close()
@@ -140,23 +165,17 @@ class Upstreams:
 
     async def connect(self, destination: Destination, server: Server) -> Upstream:
         """Open a connection, TLS included. Raises ConnectError, TlsError, TimedOut."""
-        table = self._session.hooks.table
-        data = ServerData(server, self._session.client)
-        server.timestamp_start = time.time()
-        if table.server_connect:
-            await fire(table.server_connect, data)
-        try:
-            if server.error:
-                raise ConnectError(server.error)
-            stream = await self._open(server)
-            upstream = Upstream(destination, server, stream, self._session.options.validate_inbound_headers)
-        except (ConnectError, TimedOut) as error:
-            server.error = str(error)
-            if table.server_connect_error:
-                await fire(table.server_connect_error, data)
-            raise
-        if table.server_connected:
-            await fire(table.server_connected, data)
+        upstream = self.take(destination)
+        if upstream is not None:
+            server.__dict__.update(upstream.server.__dict__)
+            upstream.server = server
+            return upstream
+        opened = await self._opened(destination) if destination.tls and self._aside else None
+        if opened is not None:  # the client took its time to speak, so that it was connected to before
+            server.__dict__.update(opened.server.__dict__)
+            upstream = Upstream(destination, server, opened.stream, self._session.options.validate_inbound_headers)
+        else:
+            upstream = await self._open(destination, server)
         if destination.tls:
             try:
                 await self._session.proxy.tls.connect(self._session, upstream)
@@ -164,41 +183,59 @@ class Upstreams:
                 server.error = str(error)
                 await self._closed(server)
                 raise
-        stream.idle_limit = self._session.options.response_timeout or None
+        upstream.stream.idle_limit = self._session.options.response_timeout or None
         return upstream
 
-    async def _open(self, server: Server) -> Stream:
+    def put_aside(self, upstream: Upstream) -> None:
+        """Keep a connection for whatever the client turns out to speak."""
+        self._aside[upstream.destination] = upstream
+
+    def take(self, destination: Destination) -> Upstream | None:
+        """A connection that nobody has used yet; its server may have spoken already."""
+        upstream = self._aside.pop(destination, None)
+        idle = self._idle.get(destination)
+        if upstream is None and idle and not idle[-1].http.served:
+            upstream = idle.pop()
+            if not idle:
+                del self._idle[destination]
+        if upstream is not None and upstream.stream.at_eof and not upstream.stream.buffer:
+            self._idle.setdefault(destination, []).append(upstream)  # whoever looks there closes it
+            return None
+        return upstream
+
+    async def _opened(self, destination: Destination) -> Upstream | None:
+        """A connection for a TLS destination on which TLS has not begun yet."""
+        opened = self._aside.pop(destination._replace(tls=False, sni=None), None)
+        if opened is not None and not opened.is_idle:
+            await self._close(opened)
+            return None
+        return opened
+
+    async def _open(self, destination: Destination, server: Server) -> Upstream:
+        """Open a connection, up to where TLS with the origin begins, with its events."""
         session = self._session
-        assert server.address is not None
-        host, port = server.address[0], server.address[1]
-        streams, dialer = session.proxy.streams, session.proxy.dialer
+        table, data = session.hooks.table, ServerData(server, session.client)
+        server.timestamp_start = time.time()
+        if destination.via is not None:
+            server.via = destination.via.spec
+        via = server.via
+        if table.server_connect:
+            await fire(table.server_connect, data)
         try:
-            async with asyncio.timeout(session.options.connect_timeout or None):
-                stream = await dialer.dial(host, port, session.options.connect_addr, lambda: Stream("server", streams))
-        except TimeoutError:
-            raise TimedOut(f"connecting to {hostport(server.address)} took too long") from None
-        except (OSError, UnicodeError, ValueError) as error:
-            raise ConnectError(f"cannot connect to {hostport(server.address)}: {_reason(error)}") from None
-        server.peername = stream.info("peername")
-        server.sockname = stream.info("sockname")
-        server.timestamp_tcp_setup = time.time()
-        server.state = ConnectionState.OPEN
-        if session.proxy.is_own_address(server.peername):
-            stream.abort()
-            raise ConnectError(f"{hostport(server.address)} is this proxy itself")
-        return stream
+            if server.error:
+                raise ConnectError(server.error)
+            if server.via != via or server.via_auth is not None:
+                destination = destination._replace(via=via_of_server(server, session.via, session.options))
+            stream = await hops.connect(session, server, destination.via, tunnel=not destination.absolute_form)
+        except (ConnectError, TlsError, TimedOut) as error:
+            server.error = str(error)
+            if table.server_connect_error:
+                await fire(table.server_connect_error, data)
+            raise
+        if table.server_connected:
+            await fire(table.server_connected, data)
+        return Upstream(destination, server, stream, session.options.validate_inbound_headers)
 
 
 #: Idle connections to different origins that one client session keeps.
 MAX_IDLE = 32
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError):
-        return str(error)
-    number = re.search(r"\[Errno (\d+)\]", str(error))  # asyncio's own words for it are for programmers
-    if number:
-        return os.strerror(int(number[1]))
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__

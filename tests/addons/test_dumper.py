@@ -29,6 +29,7 @@ from tests.support.traffic import certificate, states
 
 from flowdump.addons.dumper import Dumper, duration, size
 from flowdump.certs import Cert
+from flowdump.dns import ResourceRecord
 from flowdump.escaping import escape_controls
 from flowdump.flow import Error, Flow
 from flowdump.formats import open_flows
@@ -263,10 +264,12 @@ def test_levels_of_tcp() -> None:
 def test_levels_of_dns() -> None:
     flow = dns_flow("a.b", "1.2.3.4")
     flow.response.authorities = [flow.response.answers[0]]
+    flow.request.additionals = [ResourceRecord("", 41, 1232, 0, b"")]
     assert shown(flow, detail=2).splitlines() == [
         "12:00:00 127.0.0.1:50000 DNS A a.b NOERROR 1.2.3.4 20ms",
         "> QUERY 7, recursion desired",
         "> a.b. IN A",
+        "> EDNS, up to 1232 bytes over UDP",
         "< NOERROR 7, recursion desired, recursion available",
         "< a.b. IN A",
         "< a.b. 60 IN A 1.2.3.4",

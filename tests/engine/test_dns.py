@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import threading
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address
@@ -623,6 +625,43 @@ def test_clients_that_may_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:
                 "warn: 8.8.8.8:1000: refused: block_global keeps public addresses out"
             ]
 
+    run(scenario())
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_many_queries_leave_nothing_behind() -> None:
+    async def scenario() -> None:
+        async with name_server(answering("192.0.2.7")) as server, running(**before(server)) as proxy:
+            (listener,) = proxy.proxy.datagrams
+            await ask(proxy.port, query())
+            at_first = descriptors()
+            for _ in range(300):
+                await ask(proxy.port, query())
+            await over_tcp(proxy.port, query())
+            while listener.tasks or proxy.proxy._sessions:
+                await asyncio.sleep(0)
+            assert (listener._peers, listener.queries, listener.held._waiting) == ({}, 0, {})
+            assert descriptors() <= at_first + 2  # what asyncio closes in a moment
+
+    run(scenario())
+
+
+def test_ipv6() -> None:
+    async def scenario() -> None:
+        async with name_server(answering("192.0.2.7")) as server, running(**before(server), listen_host="::1") as proxy:
+            with Talker(proxy.port, "::1") as talker:
+                assert (await talker.ask(query())).answers
+                flow = await flow_of(proxy)
+                assert flow.client_conn.peername[:2] == talker.address[:2]
+
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("there is no IPv6 here")
     run(scenario())
 
 

@@ -109,10 +109,10 @@ async def name_server(script: Script) -> AsyncIterator[NameServer]:
 class Talker:
     """A UDP client with a port of its own."""
 
-    def __init__(self, port: int) -> None:
-        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self._sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         self._sock.setblocking(False)
-        self._sock.connect(("127.0.0.1", port))
+        self._sock.connect((host, port))
         self.address = self._sock.getsockname()
 
     def send(self, data: bytes) -> None:

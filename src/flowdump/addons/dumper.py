@@ -369,6 +369,9 @@ def _dns_facts(message: DNSMessage | None) -> Iterator[str]:
     for section in ("answers", "authorities", "additionals"):
         note = "" if section == "answers" else f" ({section})"
         for record in getattr(message, section):
+            if record.type == 41:  # no record but an extension: its class is a size (RFC 6891 section 6.1.2)
+                yield f"EDNS, up to {record.class_} bytes over UDP"
+                continue
             yield f"{record.name}. {record.ttl} {_dns_type(record)} {record.data_text()}{note}"
 
 

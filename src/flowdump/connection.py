@@ -10,11 +10,12 @@ import time
 import warnings
 from collections.abc import Callable
 from enum import Flag
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, Self
 
 from flowdump.certs import Cert
 from flowdump.older_names import OlderConnection
 from flowdump.proxy_mode import ProxyMode
+from flowdump.server_spec import ServerSpec
 
 Address = tuple[str, int] | tuple[str, int, int, int]
 TransportProtocol = Literal["tcp", "udp"]
@@ -45,13 +46,6 @@ def new_id() -> str:
     digits = _draw().hex()
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
-
-
-class ServerSpec(NamedTuple):
-    """An upstream proxy: its scheme, and where it is."""
-
-    scheme: str
-    address: tuple[str, int]
 
 
 class ConnectionState(Flag):

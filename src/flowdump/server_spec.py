@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from flowdump import urls
-from flowdump.connection import ServerSpec
 
 Scheme = Literal["http", "https", "http3", "tls", "dtls", "tcp", "udp", "dns", "quic"]
 _SCHEMES = ("http", "https", "http3", "tls", "dtls", "tcp", "udp", "dns", "quic")
 _DEFAULT_PORTS = {"http": 80, "https": 443, "http3": 443, "quic": 443, "dns": 53}
 
 _SPEC = re.compile(r"(?:(?P<scheme>\w+)://)?(?P<authority>[^/]+)/?").fullmatch
+
+
+class ServerSpec(NamedTuple):
+    """A server, such as an upstream proxy: its scheme, and where it is."""
+
+    scheme: str
+    address: tuple[str, int]
 
 
 @cache
@@ -35,7 +41,7 @@ def parse(server_spec: str, default_scheme: str) -> ServerSpec:
         raise ValueError(f"Port specification missing: {server_spec}")
     if not is_valid_port(port):
         raise ValueError(f"Invalid port: {port}")
-    return scheme, (host.strip("[]"), port)
+    return ServerSpec(scheme, (host.strip("[]"), port))
 
 
 def is_valid_host(host: str | bytes) -> bool:

@@ -18,7 +18,7 @@ import ssl
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowdump.connection import ConnectionState, Server, ServerSpec, hostport
+from flowdump.connection import ConnectionState, Server, hostport
 from flowdump.engine import socks5
 from flowdump.engine.errors import ConnectError, ConnectionFailure, PeerClosed, ProtocolError, TimedOut
 from flowdump.engine.framing import shown
@@ -31,6 +31,7 @@ from flowdump.flow import Error
 from flowdump.headers import Headers
 from flowdump.hooks import fire
 from flowdump.http import HTTPFlow, Request, RequestData
+from flowdump.server_spec import ServerSpec
 from flowdump.urls import authority_to_ascii
 
 if TYPE_CHECKING:

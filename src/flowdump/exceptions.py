@@ -66,6 +66,10 @@ class ControlException(FlowdumpError):
     """A flow cannot do that now: it is not live, or it has been killed already."""
 
 
+class FlowGivenUp(FlowdumpError):
+    """A handler of a saved flow raised, and the option ``script_errors`` says that such a flow is not to be kept."""
+
+
 class CommandError(FlowdumpError):
     """A command was called with the wrong number or kind of arguments, or it failed."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdump import lifecycle
 from flowdump.app.base import Interrupted, Run
-from flowdump.exceptions import AddonHalt, FlowFileError, UserError
+from flowdump.exceptions import AddonHalt, FlowFileError, FlowGivenUp, UserError
 from flowdump.flow import Flow
 from flowdump.formats import Input, open_input
 from flowdump.hooks import fire
@@ -117,8 +117,11 @@ class OfflineRun(Run):
         for flow in flows:
             self.flows_read += 1
             if matches is None or matches(flow):
-                await self._replay(flow)
-                self.finish(flow)
+                try:
+                    await self._replay(flow)
+                    self.finish(flow)
+                except FlowGivenUp as reason:
+                    self.log.error(str(reason))
             if self.master.should_exit:
                 return
             now = time.monotonic()

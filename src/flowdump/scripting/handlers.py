@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from flowdump import ctx
 from flowdump.exceptions import AddonHalt, EndedNow, ScriptError
 from flowdump.hooks import EVENTS
+from flowdump.scripting.condemned import condemn
 
 if TYPE_CHECKING:
     from flowdump.scripting.script import Script
@@ -118,13 +119,14 @@ def wrap(script: Script, event: str, handler: Callable[..., Any]) -> Callable[..
         except (Exception, SystemExit) as error:
             _raise_if_not_its_own(error)
             script.report(event, error, handler)
+            condemn(event, arguments)
             return None
         finally:
             sys.argv = before
             if monotonic() - begun > BLOCKING:
                 _warn(script, event, handler, monotonic() - begun)
         if result is not None and hasattr(result, "__await__"):
-            return _guarded(script, event, result)
+            return _guarded(script, event, result, arguments)
         return None
 
     return call
@@ -177,7 +179,7 @@ _WRAPPERS = {"load": _wrap_startup, "configure": _wrap_startup}
 _PLAIN = {"load", "configure", "add_log"}
 
 
-async def _guarded(script: Script, event: str, waiting: Awaitable[None]) -> None:
+async def _guarded(script: Script, event: str, waiting: Awaitable[None], arguments: tuple[Any, ...]) -> None:
     """Await an asynchronous handler and report its exceptions."""
     try:
         await _with_arguments(script, waiting)
@@ -186,6 +188,7 @@ async def _guarded(script: Script, event: str, waiting: Awaitable[None]) -> None
     except (Exception, SystemExit) as error:
         _raise_if_not_its_own(error)
         script.report(event, error)
+        condemn(event, arguments)
 
 
 @types.coroutine

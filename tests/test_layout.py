@@ -54,7 +54,7 @@ MAY_IMPORT = {
 #: Packages that only some may import: layers or modules.
 ONLY_IN = {
     "click": {"cli", "addons/progress.py"},
-    "asyncio": {"app", "engine", "scripting", "compat", "test", "master.py"},
+    "asyncio": {"app", "engine", "scripting", "compat", "test", "master.py", "addons/proxyauth.py"},
     "h11": {"engine"},
     "h2": {"engine"},
     "wsproto": {"engine"},

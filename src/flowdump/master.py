@@ -28,8 +28,9 @@ LOOP_PATIENCE = 60
 class Addons:
     """Who gets events, in order, and the prepared table of their handlers.
 
-    ``script_addons`` come first, then the built-in ones. Without scripts a built-in takes part only while its option is
-    set. A script may set it in the middle of an event, so beside scripts they all take part and look for themselves.
+    Built-in ones that keep strangers out come first, then ``script_addons``, then the other built-in ones. Without
+    scripts a built-in takes part only while its option is set. A script may set it in the middle of an event, so beside
+    scripts they all take part and look for themselves.
     """
 
     def __init__(self, options: Options) -> None:
@@ -44,7 +45,8 @@ class Addons:
     def rebuild(self) -> None:
         """Prepare the table anew, after addons came or went."""
         active = [addon for addon in self.builtins if self.script_addons or self._options.get(addon.option)]
-        self.table = HookTable([*self.script_addons, *active])
+        guards = [addon for addon in active if getattr(addon, "guards", False)]
+        self.table = HookTable([*guards, *self.script_addons, *(addon for addon in active if addon not in guards)])
 
     def add(self, *addons: Any) -> None:
         """Add addons behind the others; they get ``load`` and ``configure``.

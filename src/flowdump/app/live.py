@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from flowdump.addons.alt_svc import AltSvc
 from flowdump.addons.onboarding import Onboarding
+from flowdump.addons.proxyauth import ProxyAuth
+from flowdump.addons.upstream_auth import UpstreamAuth
 from flowdump.app.offline import OfflineRun
 from flowdump.connection import hostport
 from flowdump.engine.proxy import Proxy
@@ -30,6 +33,14 @@ class LiveRun(OfflineRun):
 
     async def open(self) -> None:
         await super().open()
+        builtins, modes = self.master.addons.builtins, self.options.mode
+        proxyauth, upstream_auth = ProxyAuth(), UpstreamAuth()
+        proxyauth.check()
+        upstream_auth.check()
+        builtins += [proxyauth, upstream_auth]
+        if any(mode.strip().lower().startswith("reverse") for mode in modes):
+            builtins.append(AltSvc())
+        self.master.addons.rebuild()
         await self.proxy.start()
         name = self.proxy.tls.authority.cert.cn
         self.master.addons.builtins.append(Onboarding(self._certificate, name or "the name of its issuer"))

@@ -124,6 +124,11 @@ class Mode(NamedTuple):
         return not self.speaks_dns and (self.target is None or self.target.scheme not in ("udp", "tcp"))
 
     @property
+    def can_ask(self) -> bool:
+        """Whether clients can be asked for credentials: what they speak has a place for that, or may have."""
+        return not (self.speaks_dns or (self.target is not None and self.target.scheme in ("tcp", "tls", "udp")))
+
+    @property
     def is_proxy(self) -> bool:
         """Whether clients know that they talk to an HTTP proxy."""
         return self.kind in ("regular", "upstream")

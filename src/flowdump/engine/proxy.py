@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdump.connection import hostport
+from flowdump.engine import origdst
 from flowdump.engine.modes import Mode, parse
 from flowdump.engine.session import Session
 from flowdump.engine.stream import Stream, Streams
@@ -37,9 +38,6 @@ _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 #: Seconds between two lines that say so.
 QUIET = 10.0
-
-#: Kinds of modes that this version serves.
-READY = frozenset(("regular", "upstream", "reverse", "socks5", "transparent"))
 
 
 class Hooks(Protocol):
@@ -111,8 +109,10 @@ class Proxy:
         if port is None and self.options.was_given("listen_port"):
             port = self.options.listen_port
         port = mode.default_port if port is None else port
-        if mode.kind not in READY and "udp" not in mode.transports:
-            raise UserError(f"option 'mode': {mode.kind} mode is not part of this version of flowdump")
+        if mode.kind == "transparent":
+            origdst.check_platform()
+        if self.options.proxyauth and not mode.can_ask:
+            raise UserError(f"option 'proxyauth': {mode.stored} has no place for credentials")
         opened = len(self.addresses)
         for transport in mode.transports:
             try:

@@ -203,6 +203,24 @@ def test_a_kept_connection_that_the_server_closed_is_replaced() -> None:
     run(scenario())
 
 
+@both
+@pytest.mark.parametrize("shown", [False, True])
+def test_ignored_servers_are_asked_unseen(over: Ask, shown: bool) -> None:
+    async def scenario() -> None:
+        events = Events()
+        async with name_server(answering("192.0.2.7")) as server:
+            options = before(server, ignore_hosts=[r"127\.0\.0\.1"], show_ignored_hosts=shown)
+            async with running(events, **options) as proxy:
+                assert (await over(proxy.port, query())).answers
+                for listener in proxy.proxy.datagrams:
+                    listener.end()
+                await events.wait_for("client_disconnected")
+                assert server.asked[0].id == query().id
+                assert [flow.type for flow in proxy.flows] == ["udp" if over is ask else "tcp"] * shown
+
+    run(scenario())
+
+
 # -- scripts -----------------------------------------------------------------------------------------------------
 
 

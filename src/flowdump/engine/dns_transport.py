@@ -263,5 +263,9 @@ class DnsSession:
 
 
 async def serve(session: Session) -> None:
-    """Answer the queries of a TCP client."""
-    await DnsSession(session).run()
+    """Answer the queries of a TCP client, or pass them on unseen where the name server is one of ``ignore_hosts``."""
+    target = session.mode.target
+    if target is not None and session.proxy.tls.is_ignored(hostport((target.host, target.port))):
+        await session.pass_on()
+    else:
+        await DnsSession(session).run()

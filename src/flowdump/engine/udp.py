@@ -102,10 +102,12 @@ class UdpListener(asyncio.DatagramProtocol):
         return DnsPeer(self, address) if self._speaks_dns() else Relay(self, address)
 
     def _speaks_dns(self) -> bool:
-        target = self.mode.target
-        if target is not None and self.proxy.tls.is_raw_udp(hostport((target.host, target.port))):
-            return False
-        return self.mode.speaks_dns
+        """Whether datagrams are looked into; a change of the options holds for the next client."""
+        target, tls = self.mode.target, self.proxy.tls
+        if target is None:
+            return self.mode.speaks_dns
+        where = hostport((target.host, target.port))
+        return self.mode.speaks_dns and not tls.is_raw_udp(where) and not tls.is_ignored(where)
 
     def client(self, address: Any) -> Client:
         """The facts of a new client."""

@@ -90,7 +90,7 @@ class Peer:
                 header_encoding=None,
                 validate_outbound_headers=False,
                 normalize_outbound_headers=False,
-                validate_inbound_headers=True,
+                validate_inbound_headers=False,
                 normalize_inbound_headers=False,
             )
         )

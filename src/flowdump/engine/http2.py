@@ -113,17 +113,18 @@ class Http2Connection(Generic[S]):
                 self._on_goaway(data)
                 continue
             try:
-                events = self.h2.receive_data(data)
+                self._dispatch(self.h2.receive_data(data))
             except H2Error as error:
-                self._schedule()
                 self.fail(ProtocolError(f"HTTP/2: {_words(error)}", status=400, peer=self.peer))
                 return
-            handlers = self.HANDLERS
-            for event in events:
-                handler = handlers.get(type(event))
-                if handler is not None:
-                    handler(self, event)
         self._schedule()
+
+    def _dispatch(self, events: list[h2_events.Event]) -> None:
+        handlers = self.HANDLERS
+        for event in events:
+            handler = handlers.get(type(event))
+            if handler is not None:
+                handler(self, event)
 
     def _complete(self) -> int:
         """The length of the complete frames in front, up to a GOAWAY, which comes alone."""
@@ -261,14 +262,15 @@ class Http2Connection(Generic[S]):
         """End a stream, unless it has ended; what nobody has read of it is given back to the connection's window."""
         if self.streams.get(stream.id) is not stream:
             return
-        self.forget(stream)
         stream.cut()
         if self.error is None:
-            self.h2.reset_stream(stream.id, code)
+            if not (stream.local_ended and stream.remote_ended):
+                self.h2.reset_stream(stream.id, code)
             unread = stream.body.discard()
             if unread:
                 self.h2.acknowledge_received_data(unread, stream.id)
             self._schedule()
+        self.forget(stream)
 
     def _flush(self) -> None:
         """Write what this turn of the loop has brought."""

@@ -94,6 +94,7 @@ class ClientStream(Http2Stream):
     def on_head(self, headers: list[Any], ended: bool, validate: bool) -> None:
         """Raises ProtocolError."""
         self.last_active = self.connection.stream.last_active
+        self.remote_ended = ended
         head = http2_fields.read_response(headers, ended, self._method, validate)
         self._seen = True
         self._heads.append(head)
@@ -245,6 +246,7 @@ class Http2Client(Http2Connection[ClientStream]):
         stream = self.streams.get(event.stream_id)
         if stream is None:
             return
+        stream.remote_ended = True
         try:
             trailers = http2_fields.read_trailers(event.headers, "server", self._validate)
         except ProtocolError as error:

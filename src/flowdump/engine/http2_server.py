@@ -249,6 +249,7 @@ class Http2Server(Http2Connection[ServerStream]):
         stream = self.streams.get(event.stream_id)
         if stream is None:
             return
+        stream.remote_ended = True
         try:
             trailers = http2_fields.read_trailers(event.headers, "client", self._validate)
         except ProtocolError as error:

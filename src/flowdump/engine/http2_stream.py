@@ -203,8 +203,8 @@ class Http2Stream:
 
     def on_end(self, trailers: Fields = ()) -> None:
         """The peer's direction has ended. Raises ProtocolError."""
-        self.body.close(trailers)
         self.remote_ended = True
+        self.body.close(trailers)
         if self.local_ended:
             self.connection.forget(self)
 

@@ -103,8 +103,9 @@ def bridge_logging(log: EventLog) -> Callable[[], None]:
     old_level = root.level
     root.addHandler(bridge)
     root.setLevel(logging.DEBUG)
-    # Libraries that scripts use are chatty at these levels, and the loop of asyncio is.
-    logging.getLogger("asyncio").setLevel(logging.INFO)
+    # Libraries of ours that tell every step at this level: hpack each header of HTTP/2, which takes longer than HTTP/2.
+    for name in ("asyncio", "hpack"):
+        logging.getLogger(name).setLevel(logging.INFO)
     logging.addLevelName(ALERT, "ALERT")
 
     def undo() -> None:

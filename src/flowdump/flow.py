@@ -211,6 +211,12 @@ class Flow(OlderFlow):
             self.intercepted = False
             _tell(self.live, "resume", self)
 
+    async def wait_for_resume(self) -> None:
+        """Wait until an intercepted flow is resumed or killed; a flow that nothing relays goes on at once."""
+        wait = getattr(self.live, "wait_for_resume", None)
+        if self.intercepted and wait is not None:
+            await wait(self)
+
     @property
     def timestamp_start(self) -> float | None:
         """When the flow began, in Unix seconds."""

@@ -370,3 +370,5 @@ class OlderConnection:
     def cert(self) -> Any:
         """The certificate that the peer showed, None where it showed none."""
         return first_of(self.certificate_list, None)
+
+    clientcert = cert

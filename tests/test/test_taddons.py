@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flowdump import ctx
+from flowdump import command, ctx
 from flowdump.addons import anticache
-from flowdump.exceptions import AddonHalt, AddonManagerError, OptionsError, ScriptError
+from flowdump.exceptions import AddonHalt, AddonManagerError, CommandError, OptionsError, ScriptError
 from flowdump.options import Options
 from flowdump.scripting.script import Script
 from flowdump.test import taddons, tflow
@@ -140,6 +141,17 @@ def test_addons_come_and_go() -> None:
         addons.add(addon)
         addons.clear()
         assert len(addons) == 0
+
+
+def test_commands() -> None:
+    @command.command("add")
+    def add(a: int, words: Sequence[str]) -> str:
+        return f"{a + 1} {list(words)}"
+
+    with taddons.context() as tctx:
+        assert tctx.command(add, "4", "x,y") == "5 ['x', 'y']"
+        with pytest.raises(CommandError):
+            tctx.command(add, "four", "x")
 
 
 SCRIPT = """

@@ -60,7 +60,6 @@ def test_websocket() -> None:
 def test_messages_of_raw_flows() -> None:
     assert [m.content for m in tflow.ttcpflow().messages] == [b"hello", b"it's me"]
     assert tflow.tudpflow(messages=False).messages == []
-    assert tflow.tudpflow().client_conn.transport_protocol == "udp"
     assert tflow.ttcpflow(err=True).error is not None
 
 

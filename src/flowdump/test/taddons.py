@@ -18,9 +18,9 @@ from typing import Any
 from flowdump import ctx, lifecycle
 from flowdump.addons.own_commands import own_commands
 from flowdump.command import Command
-from flowdump.exceptions import AddonHalt, OptionsError, ScriptError
+from flowdump.exceptions import AddonHalt
 from flowdump.log import LEVELS, EventLog, LogEntry
-from flowdump.master import Master
+from flowdump.master import Loader, Master
 from flowdump.options import Options
 from flowdump.scripting.once import ScriptOnce
 from flowdump.scripting.script import Script
@@ -132,21 +132,10 @@ class context:
         script = Script(str(path), self.master.log.error)
         script.load()
         for addon in script.addons:
-            addon_and_loader = getattr(addon, "load", None)
-            if addon_and_loader is not None:
-                self.master.addons.invoke_addon(addon, "load", _loader(self.master))
+            self.master.addons.invoke_addon(addon, "load", Loader(self.master))
         self.master.addons.script_addons += script.addons
         self.master.addons.rebuild()
         for addon in script.addons:
             self.master.addons.invoke_addon(addon, "configure", self.options.keys())
         listed = getattr(script.module, "addons", None)
         return listed[0] if listed else script.addons[0].addon
-
-
-def _loader(master: Master) -> Any:
-    from flowdump.master import Loader
-
-    return Loader(master)
-
-
-__all__ = ["OptionsError", "RecordingMaster", "ScriptError", "context"]

@@ -89,7 +89,7 @@ def twebsocketflow(
 
 def twebsocket(messages: bool = True) -> WebSocketData:
     """Three messages, the first one binary; closed by the server."""
-    data = WebSocketData(closed_by_client=False, close_code=1000, close_reason="", timestamp_end=T0 + 5.0)
+    data = WebSocketData(closed_by_client=False, close_code=1000, close_reason="Close Reason", timestamp_end=T0 + 5.0)
     if messages:
         data.messages = [
             WebSocketMessage(BINARY, True, b"hello binary", T0 + 3),
@@ -114,7 +114,6 @@ def tudpflow(
     """A datagram each way."""
     flow: UDPFlow = _flow(UDPFlow, client_conn, server_conn, err)
     flow.messages = _messages(messages, UDPMessage)
-    flow.client_conn.transport_protocol = flow.server_conn.transport_protocol = "udp"
     return flow
 
 

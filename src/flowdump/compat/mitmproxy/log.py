@@ -1,6 +1,7 @@
 """``mitmproxy.log``: the event log."""
 
+from flowdump.compat.shims.small import LogLevels, log_tier
 from flowdump.log import ALERT, LogEntry
 from flowdump.log import EventLog as Log
 
-__all__ = ["ALERT", "Log", "LogEntry"]
+__all__ = ["ALERT", "Log", "LogEntry", "LogLevels", "log_tier"]

@@ -27,12 +27,6 @@ class Hook:
     def args(self) -> list[Any]:
         return [getattr(self, name) for name in self.arguments]
 
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.__dict__ == other.__dict__
-
-    def __hash__(self) -> int:
-        return id(self)
-
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self.arguments)})"
 

@@ -49,3 +49,12 @@ def check_option_type(name: str, value: Any, typeinfo: Any) -> None:
     """Raises TypeError where a value does not fit an option's type."""
     if not fits(type_name(typeinfo), value):
         raise TypeError(f"Expected {typeinfo} for {name}, but got {type(value)}.")
+
+
+#: From the most severe on; two of them are of one tier.
+LogLevels = ["error", "warn", "info", "alert", "debug"]
+
+
+def log_tier(level: str) -> int | None:
+    """How little severe a level is, from 0 on; None for one that is unknown."""
+    return {"error": 0, "warn": 1, "info": 2, "alert": 2, "debug": 3}.get(level)

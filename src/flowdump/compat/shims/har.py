@@ -1,0 +1,36 @@
+"""HARs as values: of some flows, and the flow of one entry."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from flowdump.flow import Flow
+from flowdump.formats.har_read import flow_from_entry
+from flowdump.formats.har_write import HarWriter
+from flowdump.http import HTTPFlow
+
+
+class SaveHar:
+    """``SaveHar().make_har(flows)``; the option ``hardump`` needs no addon."""
+
+    def make_har(self, flows: Iterable[Flow]) -> dict[str, Any]:
+        """The HAR of the HTTP flows among some, as a tree of plain values."""
+        out = io.BytesIO()
+        writer = HarWriter(out)
+        for flow in flows:
+            writer.add(flow)
+        writer.close()
+        return json.loads(out.getvalue())  # type: ignore[no-any-return]
+
+    def flow_entry(self, flow: HTTPFlow, servers_seen: Any = None) -> dict[str, Any]:
+        """The entry of one flow."""
+        entry: dict[str, Any] = self.make_har([flow])["log"]["entries"][0]
+        return entry
+
+
+def request_to_flow(request_json: dict[str, Any]) -> HTTPFlow:
+    """The flow of an entry of a HAR. Raises ValueError for one without a URL and the like."""
+    return flow_from_entry(request_json, lambda notice: None)

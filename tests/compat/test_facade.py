@@ -1,0 +1,427 @@
+"""Everything that scripts import from mitmproxy, libmproxy and netlib is there, and is flowdump's own."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.flows import environment, every_kind, http_flow, record, response, write_flows
+
+from flowdump import compat, ctx
+from flowdump.exceptions import FlowReadException, OptionsError
+from flowdump.options import Options
+from flowdump.test import taddons, tflow
+
+
+@pytest.fixture(autouse=True)
+def installed() -> Iterator[None]:
+    compat.install()
+    try:
+        yield
+    finally:
+        compat.uninstall()
+
+
+#: What scripts import, by module; most wanted first.
+WANTED = {
+    "mitmproxy.http": "HTTPFlow Headers Request Response Message HTTPResponse HTTPRequest decoded make_error_response",
+    "mitmproxy.ctx": "",
+    "mitmproxy.script": "concurrent",
+    "mitmproxy.script.concurrent": "concurrent",
+    "mitmproxy.exceptions": "OptionsError CommandError FlowReadException ControlException AddonManagerError AddonHalt",
+    "mitmproxy.flowfilter": "parse match TFilter",
+    "mitmproxy.io": "FlowReader FlowWriter FilteredFlowWriter read_flows_from_paths",
+    "mitmproxy.io.tnetstring": "dump dumps load loads",
+    "mitmproxy.io.har": "request_to_flow",
+    "mitmproxy.command": "command argument Command CommandManager",
+    "mitmproxy.types": "Path Cmd Choice CutSpec",
+    "mitmproxy.net.http.http1": "assemble_request read_request_head",
+    "mitmproxy.net.http.http1.assemble": "assemble_request assemble_response assemble_request_head",
+    "mitmproxy.net.http.http1.read": "expected_http_body_size",
+    "mitmproxy.net.http.cookies": "parse_cookie_header CookieAttrs",
+    "mitmproxy.net.http.url": "parse unparse encode decode",
+    "mitmproxy.net.http.multipart": "encode decode decode_multipart",
+    "mitmproxy.net.http.headers": "parse_content_type Headers",
+    "mitmproxy.net.http.status_codes": "RESPONSES NOT_FOUND",
+    "mitmproxy.net.http": "Headers decoded",
+    "mitmproxy.net.encoding": "encode decode",
+    "mitmproxy.net.server_spec": "ServerSpec parse",
+    "mitmproxy.net.check": "is_valid_host is_valid_port",
+    "mitmproxy.net.dns.types": "A AAAA to_str from_str",
+    "mitmproxy.net.dns.response_codes": "NXDOMAIN",
+    "mitmproxy.utils.human": "pretty_size format_address",
+    "mitmproxy.utils.strutils": "always_bytes always_str bytes_to_escaped_str",
+    "mitmproxy.utils.asyncio_utils": "create_task",
+    "mitmproxy.utils.sliding_window": "window",
+    "mitmproxy.utils.typecheck": "check_option_type typespec_to_str",
+    "mitmproxy.proxy.server_hooks": "ServerConnectionHookData ServerConnectHook ClientConnectedHook",
+    "mitmproxy.proxy.mode_specs": "ProxyMode ReverseMode UpstreamMode RegularMode",
+    "mitmproxy.proxy.context": "Context",
+    "mitmproxy.connection": "Client Server Connection ConnectionState",
+    "mitmproxy.connections": "ClientConnection ServerConnection",
+    "mitmproxy.tls": "ClientHelloData TlsData ClientHello",
+    "mitmproxy.certs": "Cert",
+    "mitmproxy.version": "VERSION MITMPROXY",
+    "mitmproxy.addons.export": "curl_command raw raw_request formats",
+    "mitmproxy.addons.asgiapp": "WSGIApp ASGIApp",
+    "mitmproxy.addons.anticache": "AntiCache",
+    "mitmproxy.addons.anticomp": "AntiComp",
+    "mitmproxy.addons.stickycookie": "StickyCookie",
+    "mitmproxy.addons.stickyauth": "StickyAuth",
+    "mitmproxy.addons.savehar": "SaveHar",
+    "mitmproxy.addons.script": "Script",
+    "mitmproxy.contentviews": "add View Contentview Metadata",
+    "mitmproxy.contentviews.base": "View format_text",
+    "mitmproxy.test.tflow": "tflow ttcpflow twebsocketflow tdnsflow",
+    "mitmproxy.test.taddons": "context",
+    "mitmproxy.test.tutils": "treq tresp",
+    "mitmproxy.coretypes.multidict": "MultiDict MultiDictView",
+    "mitmproxy.coretypes.serializable": "Serializable",
+    "mitmproxy.optmanager": "OptManager load_paths",
+    "mitmproxy.options": "Options",
+    "mitmproxy.addonmanager": "Loader AddonManager",
+    "mitmproxy.hooks": "UpdateHook all_hooks",
+    "mitmproxy.eventsequence": "iterate",
+    "mitmproxy.log": "ALERT LogEntry",
+    "mitmproxy.master": "Master",
+    "mitmproxy.flow": "Flow Error",
+    "mitmproxy.tcp": "TCPFlow TCPMessage",
+    "mitmproxy.udp": "UDPFlow UDPMessage",
+    "mitmproxy.dns": "DNSFlow DNSMessage",
+    "mitmproxy.websocket": "WebSocketMessage WebSocketData WebSocketFlow",
+    "mitmproxy.models": "HTTPResponse HTTPRequest HTTPFlow decoded",
+    "mitmproxy.controller": "handler Reply",
+    "mitmproxy.tools.dump": "DumpMaster",
+    "mitmproxy.tools.main": "mitmdump",
+    "libmproxy.flow": "Flow Headers ODict ODictCaseless ScriptContext FlowReader FlowWriter Error",
+    "libmproxy.models": "HTTPResponse decoded",
+    "libmproxy.script": "concurrent",
+    "libmproxy.protocol.http": "HTTPResponse decoded",
+    "libmproxy.protocol.primitives": "KILL",
+    "libmproxy.protocol.tcp": "TCPFlow",
+    "libmproxy.proxy.connection": "ClientConnection",
+    "libmproxy.certutils": "SSLCert",
+    "libmproxy.encoding": "decode",
+    "libmproxy.exceptions": "ScriptException",
+    "libmproxy.filt": "parse",
+    "libmproxy.utils": "urldecode pretty_size isXML",
+    "libmproxy.version": "VERSION",
+    "netlib.odict": "ODict ODictCaseless",
+    "netlib.http": "Headers Response decoded",
+    "netlib.http.cookies": "parse_cookie_header",
+    "netlib.http.url": "parse",
+    "netlib.http.headers": "Headers",
+    "netlib.http.http1": "assemble_request",
+    "netlib.certutils": "SSLCert",
+    "netlib.encoding": "decode",
+    "netlib.human": "pretty_size",
+    "netlib.multidict": "MultiDict",
+    "netlib.strutils": "hexdump",
+    "netlib.utils": "hostport parse_url",
+    "netlib.version": "VERSION",
+}
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_what_scripts_import_is_there(name: str) -> None:
+    module = import_module(name)
+    assert [wanted for wanted in WANTED[name].split() if not hasattr(module, wanted)] == []
+
+
+def test_every_module_of_the_facade_is_wanted() -> None:
+    folder = Path(compat.__file__).parent
+    found = {
+        ".".join(path.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
+        for package in ("mitmproxy", "libmproxy", "netlib")
+        for path in (folder / package).rglob("*.py")
+    }
+    packages = {name.rpartition(".")[0] for name in found}
+    unwanted = found - WANTED.keys() - packages - {"mitmproxy", "libmproxy", "netlib"}
+    assert {name for name in unwanted if not name.startswith("mitmproxy.net.dns.")} == set()
+
+
+def test_modules_of_the_facade_hold_next_to_nothing() -> None:
+    folder = Path(compat.__file__).parent
+    files = [path for package in ("mitmproxy", "libmproxy", "netlib") for path in (folder / package).rglob("*.py")]
+    sizes = {path.name: len(re.findall(r"^(?:def|class) ", path.read_text(), re.MULTILINE)) for path in files}
+    assert {name: size for name, size in sizes.items() if size > 3} == {}
+    assert len(files) > 80
+
+
+def test_classes_are_flowdump_s_own() -> None:
+    import flowdump.http
+    import flowdump.tcp
+
+    assert import_module("mitmproxy.http").HTTPFlow is flowdump.http.HTTPFlow
+    assert import_module("libmproxy.flow").Headers is flowdump.http.Headers
+    assert import_module("mitmproxy.tcp").TCPFlow is flowdump.tcp.TCPFlow
+    assert import_module("mitmproxy.http").HTTPResponse is import_module("netlib.http").Response
+
+
+# -- files and options -------------------------------------------------------------------------------------------
+
+
+def test_reading_and_writing_flows(tmp_path: Path) -> None:
+    mio = import_module("mitmproxy.io")
+    flows = every_kind()
+    out = io.BytesIO()
+    writer = mio.FilteredFlowWriter(out, "~tcp")
+    for flow in flows:
+        writer.add(flow)
+    found = list(mio.FlowReader(io.BytesIO(out.getvalue())).stream())
+    assert [flow.id for flow in found] == [flow.id for flow in flows if flow.type == "tcp"]
+    everything = io.BytesIO()
+    unfiltered = mio.FilteredFlowWriter(everything, None)
+    for flow in flows:
+        unfiltered.add(flow)
+    assert everything.getvalue() == record(*flows)
+    path = write_flows(tmp_path / "flows", flows)
+    assert [flow.id for flow in mio.read_flows_from_paths([path])] == [flow.id for flow in flows]
+    with pytest.raises(FlowReadException, match="cannot read"):
+        mio.read_flows_from_paths([str(tmp_path / "none")])
+    with pytest.raises(FlowReadException):
+        list(mio.FlowReader(io.BytesIO(b"no flows at all")).stream())
+
+
+def test_hars_as_values() -> None:
+    har = import_module("mitmproxy.addons.savehar").SaveHar().make_har([http_flow("https://a.b/c", response(204))])
+    (entry,) = har["log"]["entries"]
+    assert entry["request"]["url"] == "https://a.b/c"
+    flow = import_module("mitmproxy.io.har").request_to_flow(entry)
+    assert (flow.request.url, flow.response.status_code) == ("https://a.b/c", 204)
+    assert import_module("mitmproxy.addons.savehar").SaveHar().flow_entry(flow)["response"]["status"] == 204
+    document = io.BytesIO(json.dumps(har).encode())
+    assert [flow.type for flow in import_module("mitmproxy.io").FlowReader(document).stream()] == ["http"]
+    broken = io.BytesIO(b'{"log": {"entries": [{"request": 5}]}}')
+    with pytest.raises(FlowReadException):
+        list(import_module("mitmproxy.io").FlowReader(broken).stream())
+
+
+def test_the_notation_of_flow_files() -> None:
+    notation = import_module("mitmproxy.io.tnetstring")
+    out = io.BytesIO()
+    notation.dump({"a": [1, b"b"]}, out)
+    out.seek(0)
+    assert notation.load(out) == {"a": [1, b"b"]} == notation.loads(notation.dumps({"a": [1, b"b"]}))
+    for wrong in (b"", b"5", b"99999999999999:x"):
+        with pytest.raises(ValueError, match="tnetstring"):
+            notation.load(io.BytesIO(wrong))
+
+
+def test_options_of_a_program() -> None:
+    options = import_module("mitmproxy.options").Options(anticache=True, listen_port=1)
+    assert isinstance(options, Options)
+    assert (options.anticache, options.listen_port) == (True, 1)
+    options.merge({"ignore_hosts": ["a"], "anticomp": True, "showhost": None})
+    options.merge({"ignore_hosts": ["b"]})
+    assert (options.ignore_hosts, options.anticomp, options.showhost) == (["a", "b"], True, False)
+    with pytest.raises(OptionsError):
+        import_module("mitmproxy.options").Options(nonsense=1)
+
+
+def test_options_of_one_s_own(tmp_path: Path) -> None:
+    manager = import_module("mitmproxy.optmanager")
+    options, heard = manager.OptManager(), []
+    options.add_option("one", str, "a", "One.")
+    options.add_option("two", int, 2, "Two.")
+    options.subscribe(lambda opts, updated: heard.append((opts is options, sorted(updated))), ["one"])
+    options.subscribe(lambda opts, updated: heard.append(sorted(updated)))
+    options.update(one="b", two=3)
+    options.two = 4
+    assert heard == [(True, ["one"]), ["one", "two"], ["two"]]
+    with pytest.raises(OptionsError):
+        options.subscribe(print, ["three"])
+    assert manager.dump_dicts(options)["two"] == {
+        "type": "int", "default": 2, "value": 4, "help": "Two.", "choices": None
+    }  # fmt: skip
+    path = tmp_path / "options.yaml"
+    path.write_text("other: 5\none: old\n")
+    manager.save(options, path)
+    assert sorted(path.read_text().splitlines()) == ["one: b", "other: 5", "two: 4"]
+    options.reset()
+    manager.save(options, path)
+    assert path.read_text() == "other: 5\n"
+    manager.save(options, path, defaults=True)
+    path.write_text("one: c\n")
+    manager.load_paths(options, path, tmp_path / "none.yaml")
+    manager.load(options, "two: 9")
+    assert (options.one, options.two) == ("c", 9)
+    out = io.StringIO()
+    manager.dump_defaults(options, out)
+    assert "one: " in out.getvalue()
+    for wrong in ("[", "5"):
+        path.write_text(wrong)
+        with pytest.raises(OptionsError):
+            manager.save(options, path)
+    path.write_bytes(b"\xff")
+    with pytest.raises(OptionsError):
+        manager.save(options, path)
+    assert manager.relative_path("a", relative_to=tmp_path) == tmp_path / "a"
+
+
+# -- older classes -----------------------------------------------------------------------------------------------
+
+
+def test_older_requests_and_responses() -> None:
+    http = import_module("mitmproxy.http")
+    asked = http.HTTPRequest("absolute", "GET", "http", "a", 80, "/b", "HTTP/1.1", http.Headers(x="y"), b"c", 1.0, 2.0)
+    assert isinstance(asked, http.HTTPRequest)
+    assert not isinstance(asked, http.HTTPResponse)
+    assert (asked.url, asked.authority, asked.content, asked.timestamp_end) == ("http://a/b", "a:80", b"c", 2.0)
+    relative = http.HTTPRequest("relative", "GET", None, "a", 80, None)
+    assert (relative.authority, relative.http_version) == ("", "HTTP/1.1")
+    answer = http.HTTPResponse(b"HTTP/1.1", 200, "OK", None, "text", 1.0, 2.0)
+    assert (answer.content, answer.timestamp_start, http.HTTPResponse.wrap(answer)) == (b"text", 1.0, answer)
+    assert http.HTTPRequest.wrap(asked) is asked
+    assert http.make_error_response(502, "<why>").text.count("&lt;why&gt;") == 1
+    assert http.make_connect_response().reason == "Connection established"
+    assert issubclass(http.HTTPResponse, http.HTTPResponse)
+    flow = tflow.twebsocketflow()
+    kind = import_module("mitmproxy.websocket").WebSocketFlow
+    assert kind(flow.client_conn, flow.server_conn, flow) is flow
+    with http.decoded(answer):
+        answer.content = b"more"
+    assert answer.content == b"more"
+
+
+def test_serializable() -> None:
+    base = import_module("mitmproxy.coretypes.serializable").Serializable
+
+    class Mine(base):  # type: ignore[misc,valid-type]
+        def __init__(self, value: Any) -> None:
+            self.value = value
+
+        @classmethod
+        def from_state(cls, state: Any) -> Any:
+            return cls(state)
+
+        def get_state(self) -> Any:
+            return dict(self.value)
+
+        def set_state(self, state: Any) -> None:
+            self.value = state
+
+    mine = Mine({"id": "a", "b": 1})
+    copied = mine.copy()
+    assert copied.value["b"] == 1
+    assert copied.value["id"] != "a"
+    with pytest.raises(TypeError):
+        base()
+
+
+def test_small_helpers() -> None:
+    async def work() -> int:
+        task = import_module("mitmproxy.utils.asyncio_utils").create_task(asyncio.sleep(0, 5), name="x", keep_ref=True)
+        assert task.get_name() == "x"
+        return int(await task)
+
+    assert asyncio.run(work()) == 5
+    handler = import_module("mitmproxy.controller").handler
+    assert handler(print) is print
+    log = import_module("mitmproxy.log")
+    assert [log.log_tier(level) for level in (*log.LogLevels, "other")] == [0, 1, 2, 2, 3, None]
+    assert "flowdump" in import_module("mitmproxy.version").get_dev_version()
+
+
+def test_triggering_events() -> None:
+    hooks = import_module("mitmproxy.hooks")
+    heard: list[Any] = []
+
+    class Listener:
+        def update(self, flows: list[Any]) -> None:
+            heard.append(flows)
+
+        async def running(self) -> None:
+            heard.append("running")
+
+    async def fire() -> None:
+        with taddons.context(Listener()) as tctx:
+            ctx.master.addons.trigger(hooks.UpdateHook([1]))
+            ctx.master.addons.trigger(hooks.RunningHook())
+            await ctx.master.addons.trigger_event(hooks.UpdateHook(flows=[2]))
+            await asyncio.sleep(0)
+            tctx.invoke_addon(Listener(), hooks.UpdateHook([3]))
+
+    asyncio.run(fire())
+    assert heard == [[1], [2], "running", [3]]
+    assert repr(hooks.UpdateHook([1])) == "UpdateHook(flows=[1])"
+
+
+# -- test suites of scripts ----------------------------------------------------------------------------------------
+
+SUITE = {
+    "conftest.py": "import mitmproxy.http\n",
+    "addon.py": """
+        from mitmproxy import ctx, http
+
+        class Blocker:
+            def load(self, loader):
+                loader.add_option("blocked", str, "example.com", "Which host.")
+
+            def request(self, flow: http.HTTPFlow):
+                if flow.request.pretty_host == ctx.options.blocked:
+                    flow.response = http.Response.make(403, b"no")
+
+        addons = [Blocker()]
+    """,
+    "test_addon.py": """
+        from mitmproxy import http
+        from mitmproxy.test import taddons, tflow, tutils
+
+        import addon
+        import flowdump.http
+
+        def test_blocked():
+            blocker = addon.Blocker()
+            with taddons.context(blocker) as tctx:
+                flow = tflow.tflow(req=tutils.treq(host="example.com"))
+                blocker.request(flow)
+                assert flow.response.status_code == 403
+                tctx.configure(blocker, blocked="other")
+                flow = tflow.tflow(req=tutils.treq(host="example.com"))
+                blocker.request(flow)
+                assert flow.response is None
+
+        def test_it_is_flowdump():
+            assert http.HTTPFlow is flowdump.http.HTTPFlow
+
+        def test_as_a_script():
+            with taddons.context() as tctx:
+                loaded = tctx.script("addon.py")
+                assert type(loaded).__name__ == "Blocker" and tctx.options.blocked == "example.com"
+    """,
+}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["-m", "flowdump.compat", "pytest"], ["-m", "pytest", "-p", "flowdump.compat"]],
+    ids=["command", "plugin"],
+)
+def test_a_test_suite_runs_on_flowdump(command: list[str], tmp_path: Path) -> None:
+    for name, text in SUITE.items():
+        (tmp_path / name).write_text(textwrap.dedent(text))
+    done = subprocess.run(
+        [sys.executable, *command, "-q", "-p", "no:cacheprovider"],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
+
+
+def test_the_command_asks_for_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "flowdump.compat"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("usage: python -m flowdump.compat MODULE")

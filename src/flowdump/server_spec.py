@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from flowdump import urls
 
@@ -15,11 +15,21 @@ _DEFAULT_PORTS = {"http": 80, "https": 443, "http3": 443, "quic": 443, "dns": 53
 _SPEC = re.compile(r"(?:(?P<scheme>\w+)://)?(?P<authority>[^/]+)/?").fullmatch
 
 
-class ServerSpec(NamedTuple):
-    """A server, such as an upstream proxy: its scheme, and where it is."""
-
+class _Pair(NamedTuple):
     scheme: str
     address: tuple[str, int]
+
+
+class ServerSpec(_Pair):
+    """A server, such as an upstream proxy: its scheme, and where it is.
+
+    ``ServerSpec("http", ("host", 80))`` and ``ServerSpec(("http", ("host", 80)))``: scripts write either.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, scheme: Any, address: Any = None) -> ServerSpec:
+        return super().__new__(cls, *(scheme if address is None else (scheme, address)))
 
 
 @cache

@@ -36,7 +36,7 @@ def plain(value):
     if isinstance(value, dict):
         return {key: plain(value[key]) for key in sorted(value, key=str)}
     if isinstance(value, (list, tuple)) and not hasattr(value, "fields"):
-        return type(value)(map(plain, value)) if type(value) in (list, tuple) else list(map(plain, value))
+        return list(map(plain, value)) if isinstance(value, list) else tuple(map(plain, value))
     return value
 
 def times(value):
@@ -167,6 +167,7 @@ EXPRESSIONS = [
         *("'upstream:http://a:1'", "'transparent'", "'nonsense'", "'reverse:'", "'regular:x'", "'upstream:tcp://a:1'"),
         "'regular@99999'",
     ),
+    "server_spec.ServerSpec(('http', ('a', 1)))",
     "mode_specs.ReverseMode.parse('regular')",
     "mode_specs.ProxyMode.parse('regular') == mode_specs.RegularMode.parse('regular')",
     *each("typecheck.typespec_to_str(@)", "str", "int", "bool", "Optional[int]", "Optional[str]", "Sequence[str]", "dict"),

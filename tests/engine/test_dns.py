@@ -744,6 +744,29 @@ def test_what_would_lead_clients_around_us_is_taken_out(options: dict[str, Any],
     run(scenario())
 
 
+def test_a_port_that_one_transport_lacks_is_not_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    listen = udp.listen
+
+    async def taken(proxy: Any, mode: Any, host: str, port: int) -> None:
+        tried.append(port)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            if len(tried) < 4:
+                other.bind((host, port))
+            await listen(proxy, mode, host, port)
+
+    monkeypatch.setattr(udp, "listen", taken)
+
+    async def scenario() -> None:
+        async with name_server(answering("192.0.2.7")) as server, running(**before(server)) as proxy:
+            assert len(tried) == 4
+            assert [port for _, port in proxy.proxy.addresses] == [tried[-1]] * 2
+            assert (await ask(proxy.port, query())).answers
+            assert (await over_tcp(proxy.port, query())).answers
+
+    run(scenario())
+
+
 # -- the end -----------------------------------------------------------------------------------------------------
 
 

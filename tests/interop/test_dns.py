@@ -45,6 +45,19 @@ def dns_response(flow):
 """
 
 
+def one_port() -> tuple[socket.socket, socket.socket]:
+    """A listener for TCP and a socket for UDP at the same free port."""
+    while True:
+        tcp, udp = socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            udp.bind(tcp.getsockname())
+        except OSError:  # somebody else has that one for UDP
+            tcp.close()
+            udp.close()
+        else:
+            return tcp, udp
+
+
 class NameServer:
     """A name server of dnspython's messages, over UDP and TCP: what it is asked gets all that it has, cut for UDP."""
 
@@ -66,10 +79,8 @@ class NameServer:
             self.known[owner, kind] = dns.rrset.from_text(owner, int(ttl), class_, kind, data)
         addresses = [f"192.0.2.{n}" for n in range(100)]
         self.known["many.example.", "A"] = dns.rrset.from_text_list("many.example.", 60, "IN", "A", addresses)
-        self._tcp = socket.create_server(("127.0.0.1", 0))
+        self._tcp, self._udp = one_port()
         self.port = self._tcp.getsockname()[1]
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.bind(("127.0.0.1", self.port))
         for work in (self._serve_udp, self._serve_tcp):
             threading.Thread(target=work, daemon=True).start()
 

@@ -94,9 +94,15 @@ async def name_server(script: Script) -> AsyncIterator[NameServer]:
     """A name server on one free port of 127.0.0.1, for UDP and TCP."""
     loop = asyncio.get_running_loop()
     server = NameServer(script)
-    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
-    server.port = listener.sockets[0].getsockname()[1]
-    transport, _ = await loop.create_datagram_endpoint(lambda: server, local_addr=("127.0.0.1", server.port))
+    while not server.port:
+        listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+        port = listener.sockets[0].getsockname()[1]
+        try:
+            transport, _ = await loop.create_datagram_endpoint(lambda: server, local_addr=("127.0.0.1", port))
+        except OSError:  # somebody else has that one for UDP
+            listener.close()
+        else:
+            server.port = port
     try:
         yield server
     finally:

@@ -33,6 +33,9 @@ TICK = 1.0
 #: Connections that wait to be accepted. When descriptors run out, asyncio pauses accepting for a second.
 BACKLOG = 1024
 
+#: How often another port is tried where any will do: what one transport or address family got, another may lack.
+TRIES = 20
+
 #: The machine has no more descriptors or memory for us: nobody's fault, and it passes.
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
@@ -114,14 +117,31 @@ class Proxy:
         if self.options.proxyauth and not mode.can_ask:
             raise UserError(f"option 'proxyauth': {mode.stored} has no place for credentials")
         opened = len(self.addresses)
-        for transport in mode.transports:
+        for left in range(TRIES, -1, -1):
             try:
-                await (self._listen_tcp if transport == "tcp" else self._listen_udp)(mode, host, port)
-                port = port or self.addresses[-1][1]
+                await self._open(mode, host, port)
+                break
             except (OSError, OverflowError) as error:
+                if left and not port and isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+                    continue
                 reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
                 raise UserError(f"cannot listen on {host or '*'}:{port}: {reason}") from None
         self.listening.append((mode, self.addresses[opened]))
+
+    async def _open(self, mode: Mode, host: str, port: int) -> None:
+        """Open the listeners of a mode at one port, or none. Raises OSError, OverflowError."""
+        opened = len(self._servers), len(self.datagrams), len(self.addresses)
+        try:
+            for transport in mode.transports:
+                await (self._listen_tcp if transport == "tcp" else self._listen_udp)(mode, host, port)
+                port = port or self.addresses[-1][1]
+        except BaseException:
+            for server in self._servers[opened[0] :]:
+                server.close()
+            for listener in self.datagrams[opened[1] :]:
+                listener.close()
+            del self._servers[opened[0] :], self.datagrams[opened[1] :], self.addresses[opened[2] :]
+            raise
 
     async def _listen_tcp(self, mode: Mode, host: str, port: int) -> None:
         server = await asyncio.get_running_loop().create_server(

@@ -64,6 +64,7 @@ class Origin:
 
     def close(self) -> None:
         self.release.set()
+        self._listener.shutdown(socket.SHUT_RDWR)  # closing alone would leave the thread waiting in accept()
         self._listener.close()
 
 

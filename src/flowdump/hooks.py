@@ -117,7 +117,11 @@ EVENTS = (
     Event("udp_end", ("flow",), "No more datagrams are expected."),
     Event("udp_error", ("flow",), "Relaying datagrams failed: see ``flow.error``."),
     Event("dns_request", ("flow",), "A DNS query came. A response that is set here is sent instead of the server's."),
-    Event("dns_response", ("flow",), "The answer to a DNS query came."),
+    Event(
+        "dns_response",
+        ("flow",),
+        "The answer to a DNS query came. It may be changed; where it is taken away, nothing is sent.",
+    ),
     Event("dns_error", ("flow",), "A DNS query failed: see ``flow.error``."),
 )
 

@@ -107,7 +107,7 @@ OPTIONS = (
     Spec("http2_ping_keepalive", "int", 58, "Seconds after which an idle HTTP/2 upstream is pinged; 0 is never."),
     Spec("tcp_timeout", "int", 600, "Seconds after which an idle raw connection or WebSocket is closed."),
     Spec("udp_timeout", "int", 120, "Seconds after which an idle UDP conversation ends; 0 is never."),
-    Spec("dns_timeout", "int", 5, "Seconds for the name servers to answer a DNS query; 0 is no limit."),
+    Spec("dns_timeout", "int", 4, "Seconds for the name servers to answer a DNS query; 0 is no limit."),
     Spec("connection_strategy", "str", "eager",
          "Connect upstream before or after the request is known.", ("eager", "lazy")),
     Spec("connect_addr", "str?", None, "The local address of outgoing connections."),

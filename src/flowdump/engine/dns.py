@@ -2,7 +2,8 @@
 
 A query becomes a flow. Scripts see it in ``dns_request`` and may answer it themselves; else, in DNS mode, the hosts
 file is looked at; else it is forwarded: to the server of reverse mode, or to one name server after the other, each of
-which gets an equal part of ``dns_timeout``. What scripts left alone is forwarded byte for byte, so EDNS, name
+which gets an equal part of ``dns_timeout``: less than the five seconds after which clients give up by themselves
+(resolv.conf(5)), so that they get an answer. What scripts left alone is forwarded byte for byte, so EDNS, name
 compression and the spelling of names pass as they are; only the id is our own towards the server.
 
 Forgery: a query goes out with a random id, over UDP from a socket of its own with a random port, and what comes back

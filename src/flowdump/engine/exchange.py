@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 #: Methods that may be sent again when a reused connection turns out to be dead (RFC 9110 section 9.2.2).
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 
+#: Clients have no part in what we and another proxy agree on.
+NO_ENTRY = "asks for credentials, or for others (407): see upstream_auth"
+
 CONTINUE = ResponseHead(b"HTTP/1.1", 100, b"Continue", (), NONE, True, b"")
 
 #: How often a request is sent that no origin has begun to work on.
@@ -228,6 +231,8 @@ class Exchange:
     async def _receive_response(self, head: ResponseHead) -> None:
         flow, upstream = self.flow, self._upstream
         assert upstream is not None
+        if head.status_code == 407 and upstream.absolute_form:
+            raise ProtocolError(f"{upstream.destination.via} {NO_ENTRY}", status=502, peer="server")
         flow.response = response = _response(head)
         await self._fire("responseheaders")
         if head.status_code == 101:

@@ -91,7 +91,7 @@ class Stream(asyncio.BufferedProtocol):
         self._writer: asyncio.Future[None] | None = None
         self._held = False
         self._clogged = False
-        self._eof_sent = False
+        self._eof_sent = self._said_goodbye = False
 
     # -- asyncio's side ------------------------------------------------------------------------------------------
 
@@ -304,7 +304,7 @@ class Stream(asyncio.BufferedProtocol):
         """Send what the codecs have to say on their own: handshakes, tickets, alerts."""
         data = b""
         for codec in reversed(self._codecs):
-            if data:
+            if data and not self._said_goodbye:
                 codec.write(data)
             data = codec.outgoing()
         if data and not self.closed:
@@ -357,10 +357,12 @@ class Stream(asyncio.BufferedProtocol):
         self._transport.abort()
 
     def _goodbye(self) -> None:
-        if self._codecs:
-            for codec in reversed(self._codecs):
-                codec.unwrap()
+        for codec in reversed(
+            self._codecs
+        ):  # what an inner one says last travels in the outer one, which ends behind it
+            codec.unwrap()
             self._flush()
+        self._said_goodbye = True
 
     # -- facts ---------------------------------------------------------------------------------------------------
 

@@ -607,3 +607,11 @@ def test_the_listing_says_what_there_is() -> None:
     for spec in OPTIONS:
         assert spec.help in text
         assert spec.missing in text
+
+
+def test_a_setter() -> None:
+    options = Options()
+    options.setter("showhost")(True)
+    assert options.showhost
+    with pytest.raises(OptionsError, match="nonsense"):
+        options.setter("nonsense")

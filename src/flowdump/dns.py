@@ -55,6 +55,9 @@ class _Part:
     def get_state(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
 
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(self.from_state(state).__dict__)
+
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
         return cls(**state)

@@ -35,6 +35,9 @@ class Error:
     def get_state(self) -> dict[str, Any]:
         return {"msg": self.msg, "timestamp": self.timestamp}
 
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.msg, self.timestamp = state["msg"], state["timestamp"]
+
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Error:
         return cls(state["msg"], state["timestamp"])

@@ -44,6 +44,10 @@ class TlsData:
     ssl_conn: Any = None
 
     @property
+    def is_dtls(self) -> bool:
+        return bool(self.conn.transport_protocol == "udp")
+
+    @property
     def is_client(self) -> bool:
         return self.conn is self.context.client
 

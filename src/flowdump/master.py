@@ -57,10 +57,10 @@ class Addons:
             if _name_of(addon) in self.lookup:
                 raise AddonManagerError(f"there is an addon {_name_of(addon)!r} already")
             for one in self.adopt(addon):
-                self.invoke_addon(one, "load", Loader(ctx.master))
+                self.call(one, "load", Loader(ctx.master))
                 self.script_addons.append(one)
                 self.rebuild()
-                self.invoke_addon(one, "configure", self._options.keys())
+                self.call(one, "configure", self._options.keys())
 
     def remove(self, addon: Any) -> None:
         """Take an addon out again; it gets ``done``. Raises AddonManagerError where it is not one of them."""
@@ -70,7 +70,7 @@ class Addons:
         self.script_addons = [one for one in self.script_addons if one not in known]
         self.rebuild()
         for one in known:
-            self.invoke_addon(one, "done")
+            self.call(one, "done")
 
     def clear(self) -> None:
         """Remove every addon that was added."""
@@ -87,11 +87,26 @@ class Addons:
         """Fire an event and wait for its handlers."""
         await fire(self.table.handlers(event.name), *event.args())
 
-    def invoke_addon(self, addon: Any, event: str, *arguments: Any) -> None:
+    async def invoke_addon(self, addon: Any, event: Any) -> None:
+        """Let one addon have an event such as ``UpdateHook([flow])``, and wait for it."""
+        handler = getattr(addon, event.name, None)
+        if callable(handler):
+            await fire((handler,), *event.args())
+
+    def invoke_addon_sync(self, addon: Any, event: Any) -> None:
+        """The same from plain code; what is asynchronous goes on in the loop."""
+        self.call(addon, event.name, *event.args())
+
+    def call(self, addon: Any, event: str, *arguments: Any) -> None:
         """Call one handler of one addon, if it has it."""
         handler = getattr(addon, event, None)
         if callable(handler):
             _begin(handler(*arguments))
+
+    def register(self, addon: Any) -> Any:
+        """Add an addon, and give it back. Raises AddonManagerError where one of its name is there."""
+        self.add(addon)
+        return addon
 
     def _configure(self, changed: set[str]) -> None:
         for handler in self.table.configure:
@@ -129,6 +144,10 @@ class Loader:
         """Declare an option: ``loader.add_option("limit", int, 10, "How many")``. Raises OptionsError."""
         self.master.options.add_option(name, typespec, default, help, choices, self.source)
 
+    def boot_into(self, addon: Any) -> None:
+        """Let another addon take part, for scripts of mitmproxy 2 to 5. Raises AddonManagerError."""
+        self.master.addons.add(addon)
+
     def add_command(self, path: str, function: Any) -> None:
         """Declare a command: its arguments are those of ``function``. Raises CommandError."""
         self.master.commands.add(path, function)
@@ -146,6 +165,8 @@ class Master:
         self.should_exit = False
         #: Tasks that nobody else holds on to.
         self.background: set[Any] = set()
+        #: Called with each flow that ``load_flow`` is through with.
+        self.on_flow: Callable[[Flow], None] | None = None
         #: Called by ``shutdown``, from whatever thread that is.
         self.on_shutdown: Callable[[], None] | None = None
         #: Makes the addons that hold flowdump's own commands, when somebody asks for one.
@@ -216,6 +237,16 @@ class Master:
             raise CommandError(
                 f"no turn for a command in {LOOP_PATIENCE} s: does a handler block, or wait for this thread?"
             ) from None
+
+    async def load_flow(self, flow: Flow) -> None:
+        """Let a flow go through the events of a saved one, then be shown and written like it."""
+        from flowdump import lifecycle
+
+        for name in lifecycle.events(flow):
+            await fire(self.addons.table.handlers(name), flow)
+            await fire(self.addons.table.update, [flow])
+        if self.on_flow is not None:
+            self.on_flow(flow)
 
     def shutdown(self) -> None:
         """End the run after the current flow."""

@@ -150,6 +150,11 @@ class Options:
                 self.spec(name)
         self.update(**values)
 
+    def setter(self, name: str) -> Callable[[Any], None]:
+        """A function that sets an option. Raises OptionsError for an unknown name."""
+        self.spec(name)
+        return lambda value: self.update(**{name: value})
+
     def toggler(self, name: str) -> Callable[[], None]:
         """A function that flips a bool option."""
         if self.spec(name).type != "bool":

@@ -21,6 +21,9 @@ class RawMessage:
     def get_state(self) -> tuple[Any, ...]:
         return self.from_client, self.content, self.timestamp
 
+    def set_state(self, state: Any) -> None:
+        self.from_client, self.content, self.timestamp = state
+
     @classmethod
     def from_state(cls, state: Any) -> Self:
         return cls(*state)

@@ -63,6 +63,9 @@ class WebSocketMessage:
     def get_state(self) -> tuple[Any, ...]:
         return self.type, self.from_client, self.content, self.timestamp, self.dropped, self.injected
 
+    def set_state(self, state: Any) -> None:
+        self.type, self.from_client, self.content, self.timestamp, self.dropped, self.injected = state
+
     @classmethod
     def from_state(cls, state: Any) -> WebSocketMessage:
         return cls(*state)
@@ -106,6 +109,9 @@ class WebSocketData:
             "close_reason": self.close_reason,
             "timestamp_end": self.timestamp_end,
         }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(self.from_state(state).__dict__)
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> WebSocketData:

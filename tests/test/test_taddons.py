@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -200,3 +201,34 @@ def test_a_script_that_adds_addons(tmp_path: Path) -> None:
         assert tctx.master.has_log("ZeroDivisionError", "error")
         assert "b" in tctx.master.addons
         assert isinstance(tctx.master.addons.script_addons[0].script, Script)
+
+
+def test_flows_are_loaded_by_hand() -> None:
+    addon, shown = Limiter(), list[Any]()
+    with taddons.context(addon) as tctx:
+        addon.heard.clear()
+        flow = tflow.tflow(resp=True)
+        asyncio.run(tctx.master.load_flow(flow))
+        tctx.master.on_flow = shown.append
+        asyncio.run(tctx.master.load_flow(flow))
+    assert addon.heard == ["request", "response"] * 2
+    assert shown == [flow]
+
+
+def test_addons_are_registered_and_booted_into() -> None:
+    class Booting:
+        def load(self, loader: Any) -> None:
+            loader.boot_into(limiter)
+
+    limiter = Limiter()
+    with taddons.context() as tctx:
+        booting = Booting()
+        assert tctx.master.addons.register(booting) is booting
+        assert "limiter" in tctx.master.addons
+        update = SimpleNamespace(name="response", args=lambda: [tflow.tflow()])
+        asyncio.run(tctx.master.addons.invoke_addon(limiter, update))
+        assert limiter.heard[-1] == "response"
+        done = SimpleNamespace(name="done", args=list)
+        tctx.master.addons.invoke_addon_sync(limiter, done)
+        asyncio.run(tctx.master.addons.invoke_addon(booting, done))
+        assert limiter.heard[-1] == "done"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from flowdump.exceptions import ControlException
@@ -85,3 +87,17 @@ def test_a_flow_of_no_kind() -> None:
     flow.set_state(flow.get_state() | {"comment": "changed"})
     assert flow.comment == "changed"
     assert tflow.tdummyflow(client_conn=False).client_conn is None
+
+
+def test_every_part_takes_over_a_state() -> None:
+    websocket, raw, dns = tflow.twebsocket(), tflow.ttcpflow(), tflow.tdnsflow(resp=True)
+    assert dns.response is not None
+    parts: list[Any] = [websocket, websocket.messages[0], raw.messages[0], dns.request, dns.response.answers[0]]
+    others: list[Any] = [
+        tflow.twebsocket(messages=False), websocket.messages[1].copy(), raw.messages[1].copy(), dns.response.copy(),
+        dns.response.answers[1].copy(),
+    ]  # fmt: skip
+    for part, other in zip([*parts, tflow.terr()], [*others, tflow.terr("x")], strict=True):
+        assert other.get_state() != part.get_state()
+        other.set_state(part.get_state())
+        assert other.get_state() == part.get_state()

@@ -45,6 +45,7 @@ class Run(ABC):
         self.log = log
         self.master = Master(options, log)
         self.master.own_commands = self.own_commands
+        self.master.on_flow = self.finish
         self.sinks: list[Any] = []
         self.scripts: list[Any] = []
         self.damaged = False

@@ -99,7 +99,7 @@ class context:
         if any(getattr(self.options, name, None) != value for name, value in options.items()):
             self.options.update(**options)
         else:
-            addons.invoke_addon(addon, "configure", set(options))
+            addons.call(addon, "configure", set(options))
 
     async def cycle(self, addon: Any, flow: Any) -> None:
         """Fire every event that a saved flow goes through, for one addon."""
@@ -132,10 +132,10 @@ class context:
         script = Script(str(path), self.master.log.error)
         script.load()
         for addon in script.addons:
-            self.master.addons.invoke_addon(addon, "load", Loader(self.master))
+            self.master.addons.call(addon, "load", Loader(self.master))
         self.master.addons.script_addons += script.addons
         self.master.addons.rebuild()
         for addon in script.addons:
-            self.master.addons.invoke_addon(addon, "configure", self.options.keys())
+            self.master.addons.call(addon, "configure", self.options.keys())
         listed = getattr(script.module, "addons", None)
         return listed[0] if listed else script.addons[0].addon

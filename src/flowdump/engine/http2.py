@@ -16,7 +16,7 @@ are counted, and a peer with too many of them is told to calm down (ENHANCE_YOUR
 connection where a stream would do: who opens more streams than we allow gets REFUSED_STREAM.
 
 *Memory.* A stream that has ended is forgotten at once. h2 keeps a note of how streams ended, for frames that come late;
-the last thousand of these are enough.
+the last few hundred of these are enough.
 """
 
 from __future__ import annotations
@@ -252,10 +252,10 @@ class Http2Connection(Generic[S]):
         self._pending[stream.id] = stream
         self._schedule()
 
-    def taken(self, stream: Http2Stream, length: int) -> None:
+    def taken(self, identifier: int, length: int) -> None:
         """An exchange has taken bytes of a body: the peer may send as many more."""
         if self.error is None:
-            self.h2.acknowledge_received_data(length, stream.id)
+            self.h2.acknowledge_received_data(length, identifier)
             self._schedule()
 
     def reset(self, stream: Http2Stream, code: int) -> None:

@@ -208,7 +208,7 @@ class Http2Client(Http2Connection[ClientStream]):
         """Give a stream its number. Raises PeerClosed when it is too late for that."""
         if not self.usable:
             raise PeerClosed("the server ends the connection", "server", unprocessed=True)
-        stream.id = self.h2.get_next_available_stream_id()
+        stream.id = stream.body.id = self.h2.get_next_available_stream_id()
         self.remember(stream)
 
     def leave(self) -> None:

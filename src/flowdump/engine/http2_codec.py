@@ -17,10 +17,10 @@ MAX_STREAMS: Final = 100
 #: The largest frame we take; larger ones save work on downloads, and one read of a socket gives as much.
 MAX_FRAME: Final = 64 * 1024
 #: Ended streams of which h2 remembers how they ended.
-_REMEMBERED: Final = 1000
+_REMEMBERED: Final = 500
 
-#: Streams that h2 may hold before it is made to look which ones have ended.
-_SWEEP: Final = 256
+#: Ended streams that h2 may hold before it is made to look for them; a few kilobytes each.
+_SWEEP: Final = 16
 
 #: Bytes of our header compression table, whatever the peer would allow: it is our memory.
 _TABLE: Final = 64 * 1024
@@ -57,6 +57,7 @@ class Codec(H2Connection):
     """
 
     MAX_CLOSED_STREAMS = _REMEMBERED
+    _sweep_at = _SWEEP
 
     @property
     def open_outbound_streams(self) -> int:
@@ -64,8 +65,9 @@ class Codec(H2Connection):
 
     @property
     def open_inbound_streams(self) -> int:
-        if len(self.streams) > _SWEEP:
+        if len(self.streams) > self._sweep_at:
             super().open_inbound_streams  # noqa: B018  # asking is what throws away
+            self._sweep_at = 2 * len(self.streams) + _SWEEP
         return 0
 
     def bound_table(self) -> None:

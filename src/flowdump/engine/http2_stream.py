@@ -50,14 +50,21 @@ def code_name(code: int) -> str:
 
 
 class Inbox:
-    """A body that comes in. ``trailers`` are there once it has ended."""
+    """A body that comes in on the stream of that number. ``trailers`` are there once it has ended.
+
+    It does not hold its stream: the two would keep each other until the garbage collector comes.
+    """
 
     __slots__ = (
-        "_closed", "_expected", "_paid", "_pieces", "_stream", "_waiter", "ended", "error", "received", "trailers",
+        "_closed", "_connection", "_expected", "_paid", "_pieces", "_waiter", "ended", "error", "id", "last_active",
+        "received", "trailers",
     )  # fmt: skip
 
-    def __init__(self, stream: Http2Stream) -> None:
-        self._stream = stream
+    def __init__(self, connection: Http2Connection[Any], identifier: int) -> None:
+        self._connection = connection
+        self.id = identifier
+        #: Loop time at which something arrived, or somebody began to wait.
+        self.last_active = connection.stream.last_active
         self._pieces: deque[bytes] = deque()
         self._waiter: asyncio.Future[None] | None = None
         #: The peer has ended its direction; pieces may be left.
@@ -77,6 +84,7 @@ class Inbox:
         self._expected = length
 
     def feed(self, data: bytes) -> None:
+        self.last_active = self._connection.stream.last_active
         self._pieces.append(data)
         self.received += len(data)
         self._wake()
@@ -84,7 +92,9 @@ class Inbox:
     def close(self, trailers: Fields = ()) -> None:
         """The body is complete. Raises ProtocolError when it is not as long as it said."""
         if self._expected is not None and self.received != self._expected:
-            raise refusal(f"{self.received} bytes of body, and a Content-Length of {self._expected}", self._stream.peer)
+            raise refusal(
+                f"{self.received} bytes of body, and a Content-Length of {self._expected}", self._connection.peer
+            )
         self.trailers = trailers
         self._closed = True
         self.ended = not self._pieces
@@ -137,12 +147,12 @@ class Inbox:
         paid = min(self._paid, len(data))
         self._paid -= paid
         if paid < len(data):
-            self._stream.connection.taken(self._stream, len(data) - paid)
+            self._connection.taken(self.id, len(data) - paid)
         return data
 
     async def _wait(self) -> None:
-        self._stream.touch()
-        self._waiter = self._stream.connection.loop.create_future()
+        self.last_active = self._connection.loop.time()
+        self._waiter = self._connection.loop.create_future()
         try:
             await self._waiter
         finally:
@@ -156,7 +166,7 @@ class Inbox:
         pieces, size = [], 0
         while (piece := await self.read()) is not None:
             size += len(piece)
-            check_size(size, limit, self._stream.peer)
+            check_size(size, limit, self._connection.peer)
             pieces.append(piece)
             if spill is not None and size > spill:
                 self._pieces.extendleft(reversed(pieces))
@@ -177,7 +187,7 @@ class Http2Stream:
         self.connection = connection
         #: 0 until it is open.
         self.id = identifier
-        self.body = Inbox(self)
+        self.body = Inbox(connection, identifier)
         self.error: ConnectionFailure | ProtocolError | None = None
         self.last_active = connection.stream.last_active
         self.local_ended = self.remote_ended = False
@@ -198,7 +208,6 @@ class Http2Stream:
     # -- what comes ----------------------------------------------------------------------------------------------
 
     def on_data(self, data: bytes) -> None:
-        self.last_active = self.connection.stream.last_active
         self.body.feed(data)
 
     def on_end(self, trailers: Fields = ()) -> None:
@@ -303,7 +312,7 @@ class Http2Stream:
 
     def check_idle(self, now: float, limit: float | None) -> None:
         """Fail when the peer has let us wait for longer than ``limit`` seconds."""
-        if limit is None or now - self.last_active <= limit:
+        if limit is None or now - max(self.last_active, self.body.last_active) <= limit:
             return
         if self.awaited or self._writer is not None or self._queue:
             error = TimedOut(f"the {self.peer} was idle for {limit:g} s", self.peer)

@@ -205,7 +205,6 @@ class Http2Connection(Generic[S]):
             self._want_all()
 
     def _on_settings(self, event: h2_events.RemoteSettingsChanged) -> None:
-        self.h2.bound_table()
         self._want_all()
 
     def _want_all(self) -> None:

@@ -8,6 +8,8 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.settings import SettingCodes, Settings
 
+from flowdump.engine.http2_hpack import FieldDecoder, FieldEncoder
+
 STREAM_WINDOW: Final = 1 << 20
 CONNECTION_WINDOW: Final = 8 << 20
 
@@ -21,9 +23,6 @@ _REMEMBERED: Final = 500
 
 #: Ended streams that h2 may hold before it is made to look for them; a few kilobytes each.
 _SWEEP: Final = 16
-
-#: Bytes of our header compression table, whatever the peer would allow: it is our memory.
-_TABLE: Final = 64 * 1024
 
 
 class Patience:
@@ -70,10 +69,6 @@ class Codec(H2Connection):
             self._sweep_at = 2 * len(self.streams) + _SWEEP
         return 0
 
-    def bound_table(self) -> None:
-        """The peer has said how large our header compression table may be; it is our memory."""
-        self.encoder.header_table_size = min(self.encoder.header_table_size, _TABLE)
-
 
 def codec(client_side: bool) -> Codec:
     config = H2Configuration(
@@ -85,6 +80,8 @@ def codec(client_side: bool) -> Codec:
         normalize_outbound_headers=False,
     )
     connection = Codec(config)
+    connection.encoder = FieldEncoder()
+    connection.decoder = FieldDecoder(connection.DEFAULT_MAX_HEADER_LIST_SIZE)
     values = {
         SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
         SettingCodes.MAX_FRAME_SIZE: MAX_FRAME,

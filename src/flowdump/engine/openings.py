@@ -83,7 +83,7 @@ async def _race(session: Session) -> bool:
     try:
         upstream = await session.upstreams.connect(session.destination, server)
     except ConnectionFailure as failure:
-        if not session.is_raw and await stream.more():
+        if not session.is_raw and (stream.buffer or await stream.more()):
             return True
         await session.record_failure(failure, server)
         stream.abort()

@@ -6,8 +6,8 @@ The proxy runs alone on one core with a script that adds a header; nginx and the
 proxies get the same options and run in turn; only ratios of one run count. Needs nginx, wrk, hey and curl on PATH.
 
 Rows: ``plain`` (HTTP, keep-alive), ``https`` (CONNECT, intercepted, keep-alive), ``connects`` (a new TLS connection per
-request), ``download`` and ``download-tls`` (256 MiB, streamed), ``websocket`` (round trips of 200-byte messages through
-CONNECT, 16 connections; its memory holds what is recorded), ``memory`` (flowdump alone: 200,000 requests, peak and
+request), ``download`` and ``download-tls`` (256 MiB, streamed), ``websocket`` (round trips of 200-byte messages in
+reverse mode, 16 connections; its memory holds what is recorded), ``memory`` (flowdump alone: 200,000 requests, peak and
 growth).
 """
 
@@ -155,6 +155,16 @@ class Bench:
         return speed / 1e6
 
     def websocket(self) -> float:
+        url = f"ws://127.0.0.1:{self.proxy_port}/"
+        return _rate(self.load(sys.executable, str(WEBSOCKET), "load", url, str(self.seconds)))
+
+    def options(self, row: str) -> tuple[str, ...]:
+        """What both programs are told for a row."""
+        if row == "websocket":
+            return ("--mode", f"reverse:http://127.0.0.1:{self._echo_port()}")
+        return ("--set", "stream_large_bodies=1m") if row.startswith("download") else ()
+
+    def _echo_port(self) -> str:
         if self._echo is None:
             command = [sys.executable, str(WEBSOCKET), "echo"]
             process = subprocess.Popen(
@@ -162,8 +172,7 @@ class Bench:
             )
             assert process.stdout is not None
             self._echo = process, process.stdout.readline().strip()
-        url, proxy = f"ws://127.0.0.1:{self._echo[1]}/", f"http://127.0.0.1:{self.proxy_port}"
-        return _rate(self.load(sys.executable, str(WEBSOCKET), "load", url, proxy, str(self.seconds)))
+        return self._echo[1]
 
     def close(self) -> None:
         if self._echo is not None:
@@ -208,7 +217,7 @@ class Proxy:
 def compare(bench: Bench, row: str, pairs: int) -> None:
     """Both programs in turn."""
     rates: dict[str, list[Figures]] = {program: [] for program in bench.programs}
-    options = ("--set", "stream_large_bodies=1m") if row.startswith("download") else ()
+    options = bench.options(row)
     for _ in range(pairs):
         for program, figures in rates.items():
             with bench.proxy(program, *options) as proxy:

@@ -1,7 +1,7 @@
 """The two ends of the ``websocket`` row: an echo server, and clients that wait for each answer before the next message.
 
     python tests/bench/websocket_load.py echo
-    python tests/bench/websocket_load.py load URL PROXY SECONDS
+    python tests/bench/websocket_load.py load URL SECONDS
 
 ``echo`` prints its port. ``load`` has 16 connections of the ``websockets`` package with 200-byte messages, as in
 ``performance.md``, and prints the round trips per second as ``Requests/sec``.
@@ -32,17 +32,17 @@ async def echo() -> None:
         await asyncio.Event().wait()
 
 
-async def load(url: str, proxy: str | None, seconds: float) -> None:
+async def load(url: str, seconds: float) -> None:
     """Round trips on all connections; the clock starts when they are open."""
     async with asyncio.TaskGroup() as group:
         ready = asyncio.Barrier(CONNECTIONS)
-        clients = [group.create_task(client(url, proxy, seconds, ready)) for _ in range(CONNECTIONS)]
+        clients = [group.create_task(client(url, seconds, ready)) for _ in range(CONNECTIONS)]
     print(f"Requests/sec: {sum(task.result() for task in clients) / seconds:.1f}")
 
 
-async def client(url: str, proxy: str | None, seconds: float, ready: asyncio.Barrier) -> int:
+async def client(url: str, seconds: float, ready: asyncio.Barrier) -> int:
     count = 0
-    async with connect(url, proxy=proxy, open_timeout=60) as connection:
+    async with connect(url, proxy=None, open_timeout=60) as connection:
         await ready.wait()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -57,4 +57,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "echo":
         asyncio.run(echo())
     else:
-        asyncio.run(load(sys.argv[2], sys.argv[3] or None, float(sys.argv[4])))
+        asyncio.run(load(sys.argv[2], float(sys.argv[3])))

@@ -214,6 +214,19 @@ def test_match(bench: Bench) -> None:
     assert done.flow.comment == "[True, False]"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def error(text, code):\n    pass\n",
+        "def start(host, port):\n    pass\n",
+        "class A:\n    pass\n\ndef request(context, flow):\n    1 / 0\n\naddons = [A()]\n",
+    ],
+)
+def test_functions_that_are_called_alike_do_not_make_a_generation(bench: Bench, text: str) -> None:
+    done = bench(f"{text}\ndef response(flow):\n    flow.comment = type(flow.request).__name__\n")
+    assert done.flow.comment == "Request"
+
+
 def test_other_flows_pass(bench: Bench) -> None:
     assert bench(EVENTS, [tcp_flow(b"x")]).code == 0
 

@@ -59,7 +59,15 @@ def test_log(bench: Bench) -> None:
     assert done.flow.comment == "[('careful', 'warn')]"
 
 
-@pytest.mark.parametrize("text", ["log = print", "def log(text):\n    print(text)", "def log(entry, level):\n    pass"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "log = print",
+        "def log(text):\n    print(text)",
+        "def log(entry, level):\n    pass",
+        "def log(entry):\n    1 / 0\n\ndef done():\n    if False:\n        log(5)",
+    ],
+)
 def test_a_function_named_log_is_no_event(bench: Bench, text: str) -> None:
     done = bench(f"from mitmproxy import ctx\n\n{text}\n\ndef request(flow):\n    ctx.log.info('x')\n")
     assert (done.code, done.log) == (0, "x\n")
@@ -85,6 +93,25 @@ def test_tick(bench: Bench) -> None:
         """
     )
     assert (done.code, done.log, done.flow.comment) == (0, "", "three ticks")
+
+
+def test_a_tick_that_the_script_calls_itself_is_no_event(bench: Bench) -> None:
+    done = bench(
+        """
+        class Clock:
+            ticks = 0
+
+            def tick(self):
+                self.ticks += 1
+
+            def request(self, flow):
+                self.tick()
+                flow.comment = str(self.ticks)
+
+        addons = [Clock()]
+        """
+    )
+    assert (done.code, done.log, done.flow.comment) == (0, "", "1")
 
 
 def test_an_error_in_tick_is_reported(bench: Bench) -> None:

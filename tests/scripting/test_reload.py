@@ -198,3 +198,37 @@ def test_a_file_that_is_gone_for_a_moment_is_no_change(tmp_path: Path) -> None:
             assert not [line for line in proxy.log if line.startswith("error")]
 
     run(scenario())
+
+
+ADDING = """
+from mitmproxy import ctx, http
+
+class Added:
+    def request(self, flow):
+        flow.response = http.Response.make(200, "{version} " + str(len(ctx.master.addons)))
+
+def load(loader):
+    ctx.master.addons.add(Added())
+    {trouble}
+
+def configure(updated):
+    pass
+
+def running():
+    pass
+"""
+
+
+def test_addons_that_a_script_has_added_are_exchanged_with_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with scripted(tmp_path) as (proxy, reloader, _):
+            seen = []
+            for version, trouble in enumerate(["", "", "1 / 0", ""]):
+                save(tmp_path / "answer.py", ADDING.format(version=version, trouble=trouble))
+                await reloader.look()
+                seen.append(await once(proxy))
+            versions, counts = zip(*[answer.split() for answer in seen], strict=True)
+            assert versions == ("0", "1", "1", "3")
+            assert len(set(counts)) == 1
+
+    run(scenario())

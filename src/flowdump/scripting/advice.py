@@ -78,7 +78,7 @@ def _misspelt(script: Script, addon: Any, first: bool) -> Iterator[str]:
     for name, function in _functions(script, addon):
         near = get_close_matches(_PREFIXES.sub("", name.lower()), list(_KNOWN), n=1, cutoff=_ALIKE)
         # With its context, in the first generation.
-        if near and len(required_names(function)) == len(_KNOWN[near[0]]) + first and _occurs_once(script, name):
+        if near and len(required_names(function)) == len(_KNOWN[near[0]]) + first and not script.uses(name):
             yield (
                 f"{located(script, function)}: there is no event {name!r}, so nothing calls this function; "
                 f"did you mean {near[0]!r}?"
@@ -93,8 +93,3 @@ def _functions(script: Script, addon: Any) -> Iterator[tuple[str, Any]]:
             bound = getattr(addon, name)
             if callable(bound) and script.module is not None and member.__module__ == script.module.__name__:
                 yield name, bound
-
-
-def _occurs_once(script: Script, name: str) -> bool:
-    with open(script.path, encoding="utf-8", errors="replace") as file:
-        return len(re.findall(rf"\b{name}\b", file.read())) == 1

@@ -26,8 +26,8 @@ TICK = 0.1
 
 #: Names of the first argument of ``start`` and ``done`` where no other handler tells the generation.
 _CONTEXTS = ("context", "ctx", "sc", "script_context", "_context")
-#: Names that the first argument of a handler with one too many has where it is a mistake and no context.
-_FLOWS = ("flow", "f", "layer", "entry")
+#: Names of the second argument that tell it as well, whatever the first one is called.
+_SUBJECTS = ("flow", "f", "conn", "root_layer", "server_conn")
 
 
 class RootLayer:
@@ -87,13 +87,19 @@ FIRST: dict[str, Older] = {
 
 
 def is_first(module: Any) -> bool:
-    """Whether a module is of the first generation."""
-    found = False
-    for name, older in FIRST.items():
-        names = _signature(module, name)
-        if names is not None and older.names and len(names) == len(older.names) + 1:
-            found = found or names[0] not in _FLOWS
-    return found or any((_signature(module, name) or [""])[0] in _CONTEXTS for name in ("start", "done"))
+    """Whether a module is of the first generation. One with ``addons`` is not, and may call functions what it likes."""
+    if hasattr(module, "addons"):
+        return False
+    return any(_has_context(_signature(module, name), len(older.names)) for name, older in FIRST.items()) or any(
+        (_signature(module, name) or [""])[0] in _CONTEXTS for name in ("start", "done")
+    )
+
+
+def _has_context(names: list[str] | None, usual: int) -> bool:
+    """Whether a handler takes one argument more than its event has, and that is a context."""
+    if names is None or not usual or len(names) != usual + 1:
+        return False
+    return names[0] in _CONTEXTS or names[1] in _SUBJECTS
 
 
 def _signature(module: Any, name: str) -> list[str] | None:
@@ -134,7 +140,7 @@ def adapt(script: Script, addon: Any) -> Iterator[Any]:
     """An addon, and before it what stands for its handlers of the second generation, each event by itself."""
     for name, older in SECOND.items():
         handler = getattr(addon, name, None)
-        if is_handler(addon, handler) and _is_second(name, handler, older):
+        if is_handler(addon, handler) and _is_second(script, name, handler, older):
             adapted = Adapted(addon)
             if name == "tick":
                 _add_ticking(script, adapted, handler)
@@ -144,10 +150,14 @@ def adapt(script: Script, addon: Any) -> Iterator[Any]:
     yield addon
 
 
-def _is_second(name: str, handler: Any, older: Older) -> bool:
-    """Everybody has a function named ``log``: it is a handler where its argument is named like the event's."""
+def _is_second(script: Script, name: str, handler: Any, older: Older) -> bool:
+    """Everybody has a function named ``log``: it is a handler where its argument is named like the event's, and where
+    the script itself does not call it.
+    """
     names = required_names(handler)
-    return tuple(names) == older.names if name in ("log", "tick") else len(names) == len(older.names)
+    if name not in ("log", "tick"):
+        return len(names) == len(older.names)
+    return tuple(names) == older.names and not script.uses(name)
 
 
 def _second(handler: Any, older: Older) -> Callable[..., Any]:

@@ -88,12 +88,15 @@ class Reloader:
             log.error(f"script {old.argv[0]} has changed and cannot be loaded, the old one goes on: {error}")
             return old
         waiting = _call(old, "done")
+        self._dismiss(old)
         try:
             new.start()
             self._begin(new)
         except (FlowdumpError, SystemExit) as error:
             _forget(_files(old).values())
             sys.modules.update(modules)
+            self._dismiss(new)
+            self._master.addons.adopt = old.adopt
             self._begin(old)
             self._exchange(new, old)
             waiting += _call(old, "running")
@@ -105,6 +108,12 @@ class Reloader:
             log.info(f"script {old.argv[0]} has changed: loaded again")
         await asyncio.gather(*waiting, return_exceptions=True)
         return new
+
+    def _dismiss(self, script: Script) -> None:
+        """Forget what a script has added by hand: the new one adds its own, under the same names."""
+        addons = self._master.addons
+        addons.script_addons = [one for one in addons.script_addons if one not in script.adopted]
+        script.adopted = []
 
     def _begin(self, script: Script) -> None:
         loader = Loader(self._master)
@@ -121,7 +130,7 @@ class Reloader:
         at = next((n for n, one in enumerate(addons.script_addons) if getattr(one, "script", None) is old), None)
         kept = [one for one in addons.script_addons if getattr(one, "script", None) not in (old, new)]
         at = len(kept) if at is None else min(at, len(kept))
-        addons.script_addons = [*kept[:at], *new.addons, *kept[at:]]
+        addons.script_addons = [*kept[:at], *new.addons, *new.adopted, *kept[at:]]
         addons.rebuild()
         if "flowdump.command" in sys.modules:
             self._master.commands.refresh()
@@ -135,7 +144,7 @@ def _forget(names: Iterable[str]) -> dict[str, Any]:
 def _call(script: Script, event: str) -> list[Awaitable[None]]:
     """Call a handler of each addon of a script; gives what is to be awaited."""
     waiting = []
-    for addon in script.addons:
+    for addon in (*script.addons, *script.adopted):
         handler = getattr(addon, event, None)
         result = handler() if handler is not None else None
         if result is not None and hasattr(result, "__await__"):

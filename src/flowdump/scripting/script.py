@@ -8,6 +8,7 @@ the real addon, which then takes the module's place. How their handlers are call
 
 from __future__ import annotations
 
+import ast
 import importlib.machinery
 import importlib.util
 import inspect
@@ -54,6 +55,8 @@ class Script:
         self._report = report
         self.module: types.ModuleType | None = None
         self.addons: list[WrappedAddon] = []
+        #: Addons that the script has added by hand, while it ran.
+        self.adopted: list[WrappedAddon] = []
         #: Handlers that blocked, and were named for it.
         self.blocking: list[Any] = []
 
@@ -80,6 +83,15 @@ class Script:
             for text in advice.about(self, found):
                 ctx.log.warn(text)
 
+    def uses(self, name: str) -> bool:
+        """Whether the script itself makes use of a function or method, besides defining it."""
+        with open(self.path, "rb") as file:
+            nodes = list(ast.walk(ast.parse(file.read())))
+        functions = {node.id for node in nodes if isinstance(node, ast.Name)}
+        methods = {n.attr for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
+                   and n.value.id == "self"}  # fmt: skip
+        return name in functions | methods
+
     def again(self) -> Script:
         """The same script with the same arguments, not loaded yet."""
         return Script(self.command, self._report)
@@ -89,7 +101,9 @@ class Script:
 
     def adopt(self, addon: Any) -> list[WrappedAddon]:
         """An addon (with those in its list) that a script adds while it runs, treated like its own."""
-        return [one for found in _flattened(addon) for one in self._wrapped(found)]
+        wrapped = [one for found in _flattened(addon) for one in self._wrapped(found)]
+        self.adopted += wrapped
+        return wrapped
 
     @contextmanager
     def arguments(self) -> Iterator[None]:

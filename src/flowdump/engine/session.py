@@ -241,7 +241,9 @@ class Session:
         data = flow.request.data
         own = urls.authority_to_ascii(urls.hostport(data.scheme, data.host, data.port))
         if own != arrived:
-            data.headers["Host"] = own
+            data.authority = data.authority and own
+            if not data.authority or "host" in data.headers:
+                data.headers["Host"] = own
             if arrived is not None:
                 flow.metadata["host_header_arrived"] = arrived
 

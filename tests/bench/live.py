@@ -3,12 +3,13 @@
     python tests/bench/live.py [--seconds 5] [--pairs 2] [--mitmproxy-python PATH] [--rows plain,https]
 
 The proxy runs alone on one core with a script that adds a header; nginx and the load generator have the other. Both
-proxies get the same options and run in turn; only ratios of one run count. Needs nginx, wrk, hey and curl on PATH.
+proxies get the same options and run in turn; only ratios of one run count. Needs nginx, wrk, hey, h2load and curl on
+PATH.
 
 Rows: ``plain`` (HTTP, keep-alive), ``https`` (CONNECT, intercepted, keep-alive), ``connects`` (a new TLS connection per
-request), ``download`` and ``download-tls`` (256 MiB, streamed), ``websocket`` (round trips of 200-byte messages in
-reverse mode, 16 connections; its memory holds what is recorded), ``memory`` (flowdump alone: 200,000 requests, peak and
-growth).
+request), ``http2`` (h2load in reverse mode, 8 connections with 10 streams each), ``download``, ``download-tls`` and
+``download-http2`` (256 MiB, streamed), ``websocket`` (round trips of 200-byte messages in reverse mode, 16
+connections; its memory holds what is recorded), ``memory`` (flowdump alone: 200,000 requests, peak and growth).
 """
 
 from __future__ import annotations
@@ -51,6 +52,12 @@ http {{
     default_type text/html;
     server {{ listen 127.0.0.1:{port}; root {folder}/html; }}
     server {{
+        listen 127.0.0.1:{http2_port} ssl http2;
+        ssl_certificate {folder}/cert.pem;
+        ssl_certificate_key {folder}/key.pem;
+        root {folder}/html;
+    }}
+    server {{
         listen 127.0.0.1:{tls_port} ssl;
         ssl_certificate {folder}/cert.pem;
         ssl_certificate_key {folder}/key.pem;
@@ -62,7 +69,10 @@ http {{
 DOWNLOAD = 256 << 20
 
 #: Row -> the ratio that is promised.
-PROMISED = {"plain": 12.0, "https": 12.0, "connects": 4.0, "download": 1.5, "download-tls": 1.5, "websocket": 3.0}
+PROMISED = {
+    "plain": 12.0, "https": 12.0, "connects": 4.0, "download": 1.5, "download-tls": 1.5, "websocket": 3.0,
+    "http2": 4.0, "download-http2": 1.5,
+}  # fmt: skip
 
 #: MB: after the start, under load and while downloading, and how much 200,000 requests may add to the first 20,000.
 START, LOAD, GROWTH = 45.0, 60.0, 4.0
@@ -87,7 +97,7 @@ class Bench:
         self.seconds = seconds
         cores = sorted(os.sched_getaffinity(0))
         self.proxy_core, self.load_core = cores[0], cores[-1]
-        self.port, self.tls_port, self.proxy_port = (_free_port() for _ in range(3))
+        self.port, self.tls_port, self.http2_port, self.proxy_port = (_free_port() for _ in range(4))
         self.passed = True
         self._echo: tuple[subprocess.Popen[str], str] | None = None
 
@@ -99,7 +109,9 @@ class Bench:
             large.truncate(DOWNLOAD)
         _make_certificate(self.folder)
         config = self.folder / "nginx.conf"
-        config.write_text(NGINX.format(folder=self.folder, port=self.port, tls_port=self.tls_port))
+        config.write_text(
+            NGINX.format(folder=self.folder, **{k: v for k, v in vars(self).items() if k.endswith("port")})
+        )
         command = ["nginx", "-p", str(self.folder), "-c", str(config)]
         return subprocess.Popen(command, preexec_fn=lambda: os.sched_setaffinity(0, {self.load_core}))
 
@@ -146,9 +158,25 @@ class Bench:
     def download_tls(self) -> float:
         return self._curl(f"https://localhost:{self.tls_port}/large")
 
-    def _curl(self, url: str) -> float:
+    def download_http2(self) -> float:
+        return self._curl(f"https://localhost:{self.http2_port}/large", "--http2")
+
+    def http2(self) -> float:
+        """Eight connections with ten streams each, straight to the proxy, which is in reverse mode."""
+        url = f"https://127.0.0.1:{self.proxy_port}/1k"
+        self.load("h2load", "-n", "400", "-c", "8", "-m", "10", url)
+        text = self.load("h2load", "-D", str(self.seconds), "-c", "8", "-m", "10", url)
+        if re.search(r" [1-9]\d* (failed|errored|timeout)", text) or " 0 succeeded" in text:
+            sys.exit(f"h2load met errors:\n{text}")
+        found = re.search(r"finished in .*?, ([\d.]+) req/s", text)
+        assert found is not None, text
+        return float(found[1])
+
+    def _curl(self, url: str, *more: str) -> float:
         proxy = f"http://127.0.0.1:{self.proxy_port}"
-        text = self.load("curl", "-sSk", "-x", proxy, "-o", os.devnull, "-w", "%{speed_download} %{size_download}", url)
+        text = self.load(
+            "curl", "-sSk", *more, "-x", proxy, "-o", os.devnull, "-w", "%{speed_download} %{size_download}", url
+        )
         speed, size = map(float, text.split())
         if size != DOWNLOAD:
             sys.exit(f"curl got {size:.0f} bytes of {DOWNLOAD}")
@@ -160,6 +188,8 @@ class Bench:
 
     def options(self, row: str) -> tuple[str, ...]:
         """What both programs are told for a row."""
+        if row == "http2":
+            return ("--mode", f"reverse:https://127.0.0.1:{self.http2_port}")
         if row == "websocket":
             return ("--mode", f"reverse:http://127.0.0.1:{self._echo_port()}")
         return ("--set", "stream_large_bodies=1m") if row.startswith("download") else ()
@@ -278,7 +308,7 @@ def main() -> int:
     parser.add_argument("--mitmproxy-python", help="a Python that has mitmproxy")
     parser.add_argument("--rows", default=",".join(names))
     given = parser.parse_args()
-    missing = [tool for tool in ("nginx", "wrk", "hey", "curl", "openssl") if shutil.which(tool) is None]
+    missing = [tool for tool in ("nginx", "wrk", "hey", "h2load", "curl", "openssl") if shutil.which(tool) is None]
     if missing:
         sys.exit(f"not on PATH: {', '.join(missing)}")
     try:

@@ -128,6 +128,30 @@ def test_prior_knowledge_without_tls_goes_on_so() -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b""], ids=["400", "hangs up"]
+)
+def test_an_origin_that_does_not_understand_prior_knowledge_is_asked_in_http1(answer: bytes) -> None:
+    async def bewildered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer if head.startswith(b"PRI ") else OK)
+        if not head.startswith(b"PRI "):
+            await reader.read()
+        writer.close()
+
+    async def scenario() -> None:
+        server = await asyncio.start_server(bewildered, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with running() as proxy, h2_client(proxy, port) as client:
+            assert (await client.fetch("POST", "/", body=b"x")).body == b"hi"
+            await proxy.wait_for_flows()
+            assert proxy.flow.response is not None
+            assert proxy.flow.response.http_version == "HTTP/1.1"
+        server.close()
+
+    run(scenario())
+
+
 def test_a_forward_proxy_is_spoken_to_in_http2_as_well() -> None:
     async def scenario() -> None:
         async with origin(OK) as server, running() as proxy:

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from h2 import events as h2_events
 
 from flowdump.engine import http2_fields
-from flowdump.engine.errors import PeerClosed, ProtocolError, TimedOut
+from flowdump.engine.errors import ConnectionFailure, PeerClosed, ProtocolError, TimedOut
 from flowdump.engine.http2 import Http2Connection
 from flowdump.engine.http2_stream import CANCEL, NO_ERROR, REFUSED_STREAM, Http2Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flowdump.engine.errors import ConnectionFailure
     from flowdump.engine.framing import Fields
     from flowdump.engine.heads import RequestHead, ResponseHead
     from flowdump.engine.stream import Stream
@@ -152,6 +151,8 @@ class Http2Client(Http2Connection[ClientStream]):
         self.lower: bool = options.normalize_outbound_headers
         self._validate: bool = options.validate_inbound_headers
         self.served = 0
+        #: The origin was found not to understand HTTP/2.
+        self.speaks_http1 = False
         self._keepalive: float = options.http2_ping_keepalive
         self._pinged = 0.0
         #: Exchanges that have a stream, or are about to.
@@ -162,12 +163,30 @@ class Http2Client(Http2Connection[ClientStream]):
 
     async def _run(self) -> None:
         try:
-            await self.pump()
+            if await self._is_http2():
+                await self.pump()
         finally:
             self.lost(PeerClosed("the connection to the server was closed", "server"))
             self.stream.close()
             self._wake_all()
             self._on_end(self)
+
+    async def _is_http2(self) -> bool:
+        """Whether the origin answers in HTTP/2. With TLS that was agreed on; without, it was a guess."""
+        if self.upstream.destination.tls:
+            return True
+        stream = self.stream
+        try:
+            while len(stream.buffer) < 5 and await stream.more():
+                pass
+        except ConnectionFailure as error:
+            self.lost(error)
+            return False
+        if len(stream.buffer) >= 5 and not stream.buffer.startswith(b"HTTP/"):
+            return True
+        self.speaks_http1 = True
+        self.lost(PeerClosed("the server does not speak HTTP/2", "server", unprocessed=True))
+        return False
 
     # -- streams -------------------------------------------------------------------------------------------------
 

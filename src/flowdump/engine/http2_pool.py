@@ -77,8 +77,9 @@ class Http2Pool:
         return bool(self._session.options.http2) and (destination.tls or self._by_prior_knowledge(destination))
 
     def _by_prior_knowledge(self, destination: Destination) -> bool:
-        """A client that speaks HTTP/2 without TLS knows that its origin does (RFC 9113 section 3.3)."""
-        return self._session.prior_knowledge and not destination.tls and destination == self._session.destination
+        """A client that speaks HTTP/2 without TLS knows that its origin does (RFC 9113 section 3.3), or guesses."""
+        guess = self._session.prior_knowledge and not destination.tls and destination == self._session.destination
+        return guess and destination not in self._http1
 
     def adopt(self, upstream: Upstream) -> bool:
         """Take over a connection if it speaks HTTP/2."""
@@ -95,6 +96,8 @@ class Http2Pool:
 
     def _on_end(self, connection: Http2Client) -> None:
         self._open.discard(connection)
+        if connection.speaks_http1:
+            self._http1.add(connection.upstream.destination)
         if self._connections.get(connection.upstream.destination) is connection:
             del self._connections[connection.upstream.destination]
         ending = asyncio.get_running_loop().create_task(self._ended(connection.upstream.server))

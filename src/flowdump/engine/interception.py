@@ -114,6 +114,7 @@ class Interception:
         if data.ignore_connection or self.is_ignored(*names):
             await session.pass_on()
             return
+        client.tls = True
         session.destination = destination = _behind(session, destination, hello.sni)
         session.is_raw = session.is_raw or self.is_raw(*names)
         upstream = None
@@ -172,7 +173,6 @@ class Interception:
         client, table = session.client, session.hooks.table
         codec = self._contexts.client_codec(leaf, alpn)
         data = TlsData(client, context)
-        client.tls = True
         await fire(table.tls_start_client, data)
         try:
             await self._finish(session.stream, codec)

@@ -209,6 +209,14 @@ def test_listing_has_signatures_and_a_line_of_help() -> None:
     assert all(line.startswith("    ") and len(line) > 10 for line in lines[1::3])
 
 
+def test_a_default_of_one_is_no_bool() -> None:
+    def weigh(weight: int = 1, empty: int = 0, sure: bool = False) -> None:
+        raise AssertionError(weight, empty, sure)
+
+    made = command.Command(commands(Adder()), "weigh", weigh)
+    assert made.signature_help() == "weigh [weight:int=1] [empty:int=0] [sure:bool=false]"
+
+
 def test_command_by_itself() -> None:
     one = command.Command(commands(), "test", Adder().add)
     assert (one.name, one.call(["1"]), one.help.splitlines()[0]) == ("test", 4, "Add two numbers.")

@@ -77,7 +77,7 @@ class Parameter(NamedTuple):
             return f"*{label}"
         if self.default is inspect.Parameter.empty:
             return label
-        shown = {True: "true", False: "false"}.get(self.default, self.default)
+        shown = str(self.default).lower() if isinstance(self.default, bool) else self.default
         return f"[{label}]" if shown in (None, "") else f"[{label}={shown}]"
 
 

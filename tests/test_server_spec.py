@@ -30,7 +30,7 @@ def test_what_names_no_server(text: str) -> None:
 def test_a_spec_of_either_form() -> None:
     pair = ServerSpec(("http", ("a", 1)))
     assert pair == ServerSpec("http", ("a", 1)) == ("http", ("a", 1))
-    assert (pair.scheme, pair.address) == ("http", ("a", 1))
+    assert (pair.scheme, pair.address, repr(pair)) == ("http", ("a", 1), "('http', ('a', 1))")
 
 
 def test_hosts_and_ports() -> None:

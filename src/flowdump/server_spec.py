@@ -23,10 +23,12 @@ class _Pair(NamedTuple):
 class ServerSpec(_Pair):
     """A server, such as an upstream proxy: its scheme, and where it is.
 
-    ``ServerSpec("http", ("host", 80))`` and ``ServerSpec(("http", ("host", 80)))``: scripts write either.
+    ``ServerSpec("http", ("host", 80))`` and ``ServerSpec(("http", ("host", 80)))``: scripts write either. It prints as
+    the plain pair that it is in mitmproxy.
     """
 
     __slots__ = ()
+    __repr__ = tuple.__repr__
 
     def __new__(cls, scheme: Any, address: Any = None) -> ServerSpec:
         return super().__new__(cls, *(scheme if address is None else (scheme, address)))

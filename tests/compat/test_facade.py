@@ -168,6 +168,14 @@ def test_classes_are_flowdump_s_own() -> None:
     assert import_module("mitmproxy.http").HTTPResponse is import_module("netlib.http").Response
 
 
+def test_concurrent_is_a_function_in_a_module_of_its_name() -> None:
+    import_module("mitmproxy.script.concurrent")
+    from flowdump.scripting import concurrent
+
+    assert import_module("mitmproxy.script").concurrent is concurrent
+    assert import_module("mitmproxy.script.concurrent").concurrent is concurrent
+
+
 # -- files and options -------------------------------------------------------------------------------------------
 
 

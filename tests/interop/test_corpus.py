@@ -52,8 +52,8 @@ def results(mitmproxy: Mitmproxy, tmp_path_factory: pytest.TempPathFactory) -> d
         common = ["-n", "-q", "--set", f"confdir={top / 'conf'}", "-r", str(source), "-w", "out.mitm"]
         return [(top / who / p.stem, [*common, "-s", str(p), *ARGUMENTS.get(p.name, [])]) for p in paths]
 
-    ours, _ = run_all(sys.executable, ("flowdump.cli", "main"), jobs("ours"))
-    theirs, _ = run_all(mitmproxy.python, ("mitmproxy.tools.main", "mitmdump"), jobs("theirs"))
+    ours = run_all(sys.executable, ("flowdump.cli", "main"), jobs("ours"))
+    theirs = run_all(mitmproxy.python, ("mitmproxy.tools.main", "mitmdump"), jobs("theirs"))
     read = mitmproxy.read([run.folder / "out.mitm" for run in (*ours, *theirs)])
     states = [read[run.folder / "out.mitm"].flows for run in (*ours, *theirs)]
     both = zip(paths, ours, theirs, states[: len(paths)], states[len(paths) :], strict=True)

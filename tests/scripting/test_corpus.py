@@ -6,12 +6,14 @@ are the flows that were written, ``before`` those that were read, ``out`` and ``
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.corpus import CORPUS, sample, scripts
-from tests.support.flows import read_flows, run_flowdump, write_flows
+from tests.support.corpus import CORPUS, Ran, run_all, sample, scripts
+from tests.support.flows import read_flows, write_flows
 
 HTTP = "[f for f in flows if f.type == 'http']"
 ANSWERED = "[f for f in flows if f.type == 'http' and f.response and not f.websocket]"
@@ -109,20 +111,47 @@ EXPECTED = {
 }
 
 
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
+    """Every script, run in one process."""
+    top = tmp_path_factory.mktemp("corpus")
+    source = write_flows(top / "in", sample())
+
+    def job(name: str) -> tuple[Path, list[str]]:
+        arguments, _ = EXPECTED[name]
+        script = str(CORPUS / name)
+        more = arguments.split() if arguments.startswith("--") else []
+        command = [
+            "-n",
+            "--set",
+            f"confdir={top}",
+            "--set",
+            "flow_detail=0",
+            "-r",
+            str(source),
+            "-w",
+            "out.mitm",
+            *more,
+        ]
+        return top / name, [*command, "-s", script if more else f"{script} {arguments}"]
+
+    results = run_all(sys.executable, ("flowdump.cli", "main"), list(map(job, EXPECTED)))
+    return dict(zip(EXPECTED, results, strict=True))
+
+
 @pytest.mark.parametrize("name", EXPECTED)
-def test_an_older_script(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments, expected = EXPECTED[name]
-    monkeypatch.chdir(tmp_path)
-    before = sample()
-    write_flows("in", before)
-    more, script = arguments.split() if arguments.startswith("--") else [], str(CORPUS / name)
-    script += "" if more else f" {arguments}"
-    common = ["--set", "flow_detail=0", "--set", "websocket=true", "-r", "in", "-w", "out", "-s", script]
-    done = run_flowdump(*common, *more)
-    facts: dict[str, Any] = {"before": before, "out": done.stdout, "log": done.stderr, "read_flows": read_flows}
-    assert done.returncode == 0, done.stderr
-    assert "error in" not in done.stderr
-    assert eval(expected, facts | {"flows": read_flows("out"), "json": __import__("json")}), (done.stdout, done.stderr)
+def test_an_older_script(name: str, runs: dict[str, Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    done = runs[name]
+    monkeypatch.chdir(done.folder)
+    assert (done.code, "error in" in done.log) == (0, False), done.log
+    facts: dict[str, Any] = {
+        "before": sample(),
+        "out": done.out,
+        "log": done.log,
+        "read_flows": read_flows,
+        "json": json,
+    }
+    assert eval(EXPECTED[name][1], facts | {"flows": read_flows("out.mitm")}), (done.out, done.log)
 
 
 def test_every_script_is_run() -> None:

@@ -322,6 +322,18 @@ BROKEN = {
     ),
     "no list": ("class A: pass\naddons = A()\n", "{path}: addons has to be a list, not A"),
     "Python 2": ("import os\n\nprint 'x'\n", "{path}:3: SyntaxError: Missing parentheses"),
+    "module of Python 2": (
+        "import urlparse\n",
+        "{path}:1: loading failed: ModuleNotFoundError: No module named 'urlparse' (of Python 2: the script",
+    ),
+    "name of Python 2": (
+        "x = unicode('y')\n",
+        "{path}:1: loading failed: NameError: name 'unicode' is not defined (of P",
+    ),
+    "method of Python 2": (
+        "{}.has_key('a')\n",
+        "{path}:1: loading failed: AttributeError: 'dict' object has no attribute 'has_key' (of Python 2: the",
+    ),
     "first start": ("\ndef start(context):\n    1 / 0\n", "{path}:3: loading failed: ZeroDivisionError"),
     "concurrent": (
         "from flowdump.scripting import concurrent\n\n@concurrent\nasync def request(flow):\n    pass\n",
@@ -400,3 +412,11 @@ def test_argparse_helps(bench: Bench, capsys: pytest.CaptureFixture[str]) -> Non
     done = bench(ARGPARSE, arguments="--help")
     assert (done.code, done.log, done.flows) == (0, "", None)
     assert capsys.readouterr().out.startswith("usage: script.py")
+
+
+def test_a_handler_written_for_python_2(bench: Bench) -> None:
+    done = bench("def request(context, flow):\n    for n in xrange(3):\n        pass\n")
+    assert done.code == 4
+    assert done.log.endswith(
+        "NameError: name 'xrange' is not defined (of Python 2: the script is not valid Python 3)\n"
+    )

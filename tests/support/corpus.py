@@ -33,7 +33,7 @@ CORPUS = Path(__file__).resolve().parent.parent / "corpus"
 HELPERS = {"corpus_neighbour.py"}
 
 #: Reads [[module, function], [[folder, arguments], …]] from stdin; runs each command line in its folder; writes
-#: [[exit code, stdout], …]. Everything else that is printed goes to stderr.
+#: [[exit code, stdout, stderr], …].
 DRIVER = r"""
 import contextlib, importlib, io, json, os, sys
 
@@ -44,16 +44,16 @@ before = set(sys.modules)
 def result(folder, arguments):
     os.chdir(folder)
     path = list(sys.path)
-    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+    out, log = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     try:
-        with contextlib.redirect_stdout(out):
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(log):
             code = run(arguments)
     except SystemExit as end:
         code = end.code
     sys.path[:] = path
     for name in [name for name in sys.modules if name.startswith(("corpus_", "__mitmproxy_script__"))]:
         del sys.modules[name]
-    return [code or 0, out.buffer.getvalue().decode()]
+    return [code or 0, out.buffer.getvalue().decode(), log.buffer.getvalue().decode()]
 
 results = [result(*job) for job in jobs]
 sys.__stdout__.write(json.dumps(results))
@@ -61,10 +61,11 @@ sys.__stdout__.write(json.dumps(results))
 
 
 class Ran(NamedTuple):
-    """What a run came to: its exit code, what it printed, and its folder."""
+    """What a run came to: its exit code, what it printed and logged, and its folder."""
 
     code: int
     out: str
+    log: str
     folder: Path
 
     def files(self) -> dict[str, bytes]:
@@ -77,8 +78,8 @@ def scripts(generation: str) -> list[Path]:
     return sorted(path for path in (CORPUS / generation).glob("*.py") if path.name not in HELPERS)
 
 
-def run_all(python: str, function: tuple[str, str], jobs: Sequence[tuple[Path, list[str]]]) -> tuple[list[Ran], str]:
-    """Run command lines one after the other; what each came to, and what all of them logged."""
+def run_all(python: str, function: tuple[str, str], jobs: Sequence[tuple[Path, list[str]]]) -> list[Ran]:
+    """Run command lines one after the other, each in a folder of its own."""
     for folder, _ in jobs:
         folder.mkdir(parents=True)
     done = subprocess.run(
@@ -92,7 +93,7 @@ def run_all(python: str, function: tuple[str, str], jobs: Sequence[tuple[Path, l
     )
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)
-    return [Ran(code, out, folder) for (code, out), (folder, _) in zip(results, jobs, strict=True)], done.stderr
+    return [Ran(*result, folder) for result, (folder, _) in zip(results, jobs, strict=True)]
 
 
 # -- flows to run them on ----------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ def test_http() -> None:
     assert (flow.response, flow.error, flow.websocket, flow.live) == (None, None, None, True)
     assert flow.client_conn.connected
     assert not flow.server_conn.connected
+    assert tflow.tflow(client_conn=True, server_conn=True, req=True).request == flow.request
     answered = tflow.tflow(resp=True, err=True, ws=True, live=False)
     assert answered.response is not None
     assert (answered.response.status_code, answered.response.content) == (200, b"message")

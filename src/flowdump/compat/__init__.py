@@ -32,6 +32,17 @@ _SCREENS = (
 )
 
 
+#: Modules of mitmproxy's protocol layers, of which flowdump has none.
+_LAYERS = (
+    "mitmproxy.proxy.layer",
+    "mitmproxy.proxy.layers",
+    "mitmproxy.proxy.commands",
+    "mitmproxy.proxy.events",
+    "mitmproxy.proxy.protocol",
+    "mitmproxy.protocol",
+)
+
+
 class Finder(MetaPathFinder):
     """Resolves the names of the façade, and refuses those below its packages that it does not have."""
 
@@ -50,9 +61,18 @@ class Finder(MetaPathFinder):
 
 
 def _reason(name: str) -> str:
-    if any(f"{name}.".startswith(f"{screen}.") for screen in _SCREENS):
+    if _is_below(name, _SCREENS):
         return f"{name} belongs to a user interface, which is not part of a headless tool"
+    if _is_below(name, _LAYERS):
+        return (
+            f"{name} is not part of flowdump, which has no protocol layers; to let a connection pass untouched, "
+            "set data.ignore_connection in tls_clienthello"
+        )
     return f"{name} is not part of this version of flowdump"
+
+
+def _is_below(name: str, packages: tuple[str, ...]) -> bool:
+    return any(f"{name}.".startswith(f"{package}.") for package in packages)
 
 
 def install() -> None:

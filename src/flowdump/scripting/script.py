@@ -25,6 +25,7 @@ from flowdump import ctx
 from flowdump.exceptions import OptionsError, ScriptError
 from flowdump.scripting import advice, generations
 from flowdump.scripting.handlers import WrappedAddon, place_of, required_names
+from flowdump.scripting.python2 import hint
 
 #: Called with the text of the error when a handler raised.
 Reporter = Callable[[str], None]
@@ -133,7 +134,7 @@ class Script:
             python3 = " (not valid Python 3)" if known else ""
             raise ScriptError(f"{where}: {type(error).__name__}: {error.msg}{python3}{line}") from None
         except Exception as error:
-            raise ScriptError(f"{self._where(error)}: {doing} failed: {type(error).__name__}: {error}") from error
+            raise ScriptError(f"{self._where(error)}: {doing} failed: {describe(error)}") from error
 
     # -- importing -----------------------------------------------------------------------------------------------
 
@@ -216,10 +217,14 @@ class Script:
             file, line = place_of(handler) or (self.path, 1)
             frames = [traceback.FrameSummary(file, line, getattr(handler, "__name__", event))]
         text = "".join(traceback.format_list(frames)) + "".join(traceback.format_exception_only(error))
-        self._report(f"error in {event} of script {self.argv[0]}:\n{text.rstrip()}")
+        self._report(f"error in {event} of script {self.argv[0]}:\n{text.rstrip()}{hint(error)}")
 
     def __repr__(self) -> str:
         return f"Script({self.command!r}, {len(self.addons)} addons)"
+
+
+def describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}{hint(error)}"
 
 
 def _split(command: str) -> list[str]:

@@ -49,16 +49,16 @@ def terr(content: str = "error") -> Error:
 
 def tflow(
     *,
-    client_conn: Client | None = None,
-    server_conn: Server | None = None,
-    req: Request | None = None,
+    client_conn: bool | Client | None = None,
+    server_conn: bool | Server | None = None,
+    req: bool | Request | None = None,
     resp: bool | Response | None = False,
     err: bool | Error | None = False,
     **more: Given,
 ) -> HTTPFlow:
     """An HTTP flow; ``ws=True`` gives it WebSocket messages, ``live=False`` makes it one from a file."""
     flow: HTTPFlow = _flow(HTTPFlow, client_conn, server_conn, err)
-    flow.request = req or treq()
+    flow.request = req if isinstance(req, Request) else treq()  # True is how older tests ask for the usual one
     flow.response = _given(resp, tresp)
     flow.websocket = _given(more.pop("ws", False), twebsocket)
     flow.live = more.pop("live", True)

@@ -168,7 +168,7 @@ class Master:
         #: Called with each flow that ``load_flow`` is through with.
         self.on_flow: Callable[[Flow], None] | None = None
         #: Called by ``shutdown``, from whatever thread that is.
-        self.on_shutdown: Callable[[], None] | None = None
+        self.on_shutdown: Callable[[], object] | None = None
         #: Makes the addons that hold flowdump's own commands, when somebody asks for one.
         self.own_commands: Callable[[], Iterable[Any]] = tuple
         self._commands: CommandManager | None = None

@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 def run(options: Options, log: EventLog) -> int:
     """Do what the options say; returns the exit code. Raises UserError when what the user asked for cannot be had."""
-    if options.server and (options.keepserving or not options.rfile):
+    has_input = options.rfile or options.client_replay
+    if options.server and (options.keepserving or not has_input):
         return _run_live(options, log)
-    if not options.rfile:
+    if not has_input:
         raise UserError("nothing to do: -n starts no proxy, and no -r names flows to read")
     from flowdump.app.offline import OfflineRun
 
     work = OfflineRun(options, log).main()
-    if not options.scripts:
+    if not options.scripts and not options.client_replay:
         return _drive(work)
     import asyncio
 

@@ -14,7 +14,8 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from typing import Any, TextIO
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TextIO
 
 from flowdump import ctx
 from flowdump.addons.anticache import AntiCache
@@ -28,6 +29,9 @@ from flowdump.hooks import fire
 from flowdump.log import EventLog, LogEntry, coloured
 from flowdump.master import Loader, Master
 from flowdump.options import Options
+
+if TYPE_CHECKING:
+    from flowdump.addons.client_replay import ClientReplay
 
 #: Exit codes. 2 is click's, for a command line that it cannot parse; a signal gives 128 + its number.
 OK, FAILED, DAMAGED, HANDLER_FAILED = 0, 1, 3, 4
@@ -51,6 +55,8 @@ class Run(ABC):
         self.damaged = False
         self.failed = False
         self.handler_errors = 0
+        #: Whether others than this run itself need the loop: scripts, replays, clients.
+        self._loop_used = bool(options.scripts or options.client_replay)
         #: Whether a signal may break what goes on now.
         self.waiting = False
         self._signal = 0
@@ -68,6 +74,14 @@ class Run(ABC):
     @abstractmethod
     async def shut(self) -> None:
         """Close what flows came from; before ``done``, and whatever happened before."""
+
+    @abstractmethod
+    def replayer(self) -> Any:
+        """What sends requests again."""
+
+    @abstractmethod
+    def recorded(self, path: str) -> Iterator[Flow]:
+        """The flows of a file, for others than ``process``. Raises UserError when it is none."""
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -110,7 +124,7 @@ class Run(ABC):
 
     async def _give_turn(self) -> None:
         """Let the tasks that scripts have started go on."""
-        if self.options.scripts:
+        if self._loop_used:
             import asyncio
 
             await asyncio.sleep(0)
@@ -143,7 +157,7 @@ class Run(ABC):
         if self._signal:
             raise EndedNow(128 + self._signal)
         self._signal = number
-        self.master.should_exit = True
+        self.master.shutdown()
         if self.waiting:
             raise Interrupted
 
@@ -222,13 +236,15 @@ class Run(ABC):
     async def _load_scripts(self) -> None:
         addons = self.master.addons
         addons.builtins = [AntiCache(), AntiComp(), StickyCookie(), StickyAuth()]
+        if self._loop_used:
+            from flowdump.addons.view import FlowRegister
+
+            addons.builtins += [FlowRegister(), self.client_replay]
         addons.rebuild()
         if not self.options.scripts:
             return
-        from flowdump.addons.view import FlowRegister
         from flowdump.scripting.script import Script
 
-        addons.builtins.append(FlowRegister())
         loader = Loader(self.master)
         for command in self.options.scripts:
             script = Script(command, self._on_handler_error)
@@ -248,7 +264,15 @@ class Run(ABC):
         from flowdump.addons.own_commands import own_commands
         from flowdump.scripting.once import ScriptOnce
 
-        return [*own_commands(self.master.addons.builtins), ScriptOnce(self._on_handler_error)]
+        known = own_commands(self.master.addons.builtins)
+        return [*known, self.client_replay, ScriptOnce(self._on_handler_error)]
+
+    @cached_property
+    def client_replay(self) -> ClientReplay:
+        """The commands and the option that send requests again."""
+        from flowdump.addons.client_replay import ClientReplay
+
+        return ClientReplay(self.replayer, self.recorded)
 
     def _on_handler_error(self, text: str) -> None:
         self.handler_errors += 1
@@ -275,7 +299,10 @@ class Run(ABC):
 
     def _refuse_overwriting(self, outputs: list[Any], stdout: TextIO) -> None:
         """Raises UserError where something that is written is also read, or written twice."""
-        taken = [_identity(0) if path == "-" else _identity(path) for path in self.options.rfile]
+        taken = [
+            _identity(0) if path == "-" else _identity(path)
+            for path in (*self.options.rfile, *self.options.client_replay)
+        ]
         written = [(output.path, None) if output.path != "stdout" else ("stdout", stdout) for output in outputs]
         if self.options.flow_detail and not any(path == "stdout" for path, _ in written):
             written.append(("stdout", stdout))

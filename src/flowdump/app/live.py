@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flowdump.addons.alt_svc import AltSvc
 from flowdump.addons.onboarding import Onboarding
@@ -12,10 +12,8 @@ from flowdump.addons.upstream_auth import UpstreamAuth
 from flowdump.app.offline import OfflineRun
 from flowdump.connection import hostport
 from flowdump.engine.proxy import Proxy
-from flowdump.exceptions import UserError
 
 if TYPE_CHECKING:
-    from flowdump.flow import Flow
     from flowdump.log import EventLog
     from flowdump.options import Options
 
@@ -73,29 +71,21 @@ class LiveRun(OfflineRun):
 
         return self._loop.create_task(Reloader(self.master, self.scripts).watch())
 
+    def _engine(self) -> Proxy:
+        return self.proxy
+
+    async def _end_of_replays(self) -> None:
+        """There is something else to do meanwhile."""
+
     async def shut(self) -> None:
+        await super().shut()
         if self.proxy.addresses:
             await self.proxy.stop(self.options.shutdown_timeout)
-        await super().shut()
 
     def _exit_code(self) -> int:
         """A signal is the usual way to end a proxy."""
         self._signal = 0
         return super()._exit_code()
-
-    def _finished(self, flow: Flow) -> None:
-        try:
-            self.finish(flow)
-            self.flush()
-        except (UserError, OSError) as error:
-            self.failed = True
-            if not isinstance(error, BrokenPipeError):
-                self._tell(error)
-            self.master.shutdown()
-
-    def _on_signal(self, number: int, frame: Any) -> None:
-        super()._on_signal(number, frame)
-        self._wake()
 
     def _wake(self) -> None:
         self._loop.call_soon_threadsafe(self._ended.set)

@@ -13,13 +13,15 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from flowdump import lifecycle
-from flowdump.app.base import Interrupted, Run
+from flowdump.app.base import Interrupted, Run, describe
 from flowdump.exceptions import AddonHalt, FlowFileError, FlowGivenUp, UserError
 from flowdump.flow import Flow
 from flowdump.formats import Input, open_input
 from flowdump.hooks import fire
 
 if TYPE_CHECKING:
+    from flowdump.engine.proxy import Proxy
+    from flowdump.engine.replay import Replayer
     from flowdump.formats.flowfile import Problem
     from flowdump.log import EventLog
     from flowdump.options import Options
@@ -43,13 +45,20 @@ class OfflineRun(Run):
         #: Inputs still to be processed, each with its flows.
         self._pending: list[tuple[Input | str, Iterator[Flow] | None]] = []
         self.flows_read = 0
-        self._loop_used = bool(options.scripts)
+        self._replayer: Replayer | None = None
+        self._own_engine: Proxy | None = None
 
     async def open(self) -> None:
         for path in self.options.rfile:
             self._open(path)
+        if self._loop_used:
+            self.client_replay.open()
 
     async def shut(self) -> None:
+        if self._replayer is not None:
+            await self._replayer.stop(self.options.shutdown_timeout)
+        if self._own_engine is not None:
+            await self._own_engine.stop(0)
         for opened in self.inputs:
             opened.close()
 
@@ -86,6 +95,12 @@ class OfflineRun(Run):
         return opened, self._flows(opened)
 
     async def process(self) -> None:
+        if self._loop_used:
+            self.client_replay.start()
+        await self._read_all()
+        await self._end_of_replays()
+
+    async def _read_all(self) -> None:
         progress = self._progress()
         try:
             for opened, flows in self._pending:
@@ -189,3 +204,62 @@ class OfflineRun(Run):
             import asyncio
 
             await asyncio.sleep(0)
+
+    # -- replays -------------------------------------------------------------------------------------------------
+
+    def replayer(self) -> Replayer:
+        """What sends requests again: the engine, without listeners, from the first time on that it is asked for."""
+        if self._replayer is None:
+            from flowdump.engine.replay import Replayer
+
+            self._replayer = Replayer(self._engine())
+        return self._replayer
+
+    def _engine(self) -> Proxy:
+        from flowdump.engine.proxy import Proxy
+
+        self._own_engine = Proxy(self.options, self.master.addons, self.log, self._finished)
+        self._own_engine.prepare()
+        return self._own_engine
+
+    def recorded(self, path: str) -> Iterator[Flow]:
+        opened, flows = self._reopen(path)
+        try:
+            first = next(flows, None)
+        except FlowFileError as error:
+            raise UserError(describe(error)) from None
+        return self._told(opened, flows if first is None else chain((first,), flows))
+
+    def _told(self, opened: Input, flows: Iterator[Flow]) -> Iterator[Flow]:
+        """The flows of an input; what goes wrong ends it, and is told here."""
+        try:
+            yield from flows
+        except (UserError, FlowFileError) as error:
+            self.failed = True
+            self._tell(error)
+        self._sum_up(opened)
+        opened.close()
+
+    async def _end_of_replays(self) -> None:
+        """Wait for what is sent again, until somebody ends the run."""
+        if self._replayer is None or self.master.should_exit:
+            return
+        import asyncio
+
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        self.master.on_shutdown = lambda: loop.call_soon_threadsafe(ended.set)
+        waits = [loop.create_task(self._replayer.idle()), loop.create_task(ended.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+    def _finished(self, flow: Flow) -> None:
+        try:
+            self.finish(flow)
+            self.flush()
+        except (UserError, OSError) as error:
+            self.failed = True
+            if not isinstance(error, BrokenPipeError):
+                self._tell(error)
+            self.master.shutdown()

@@ -93,16 +93,19 @@ class Proxy:
 
     async def start(self) -> None:
         """Open the listeners. Raises UserError when an address cannot be had."""
+        modes = [parse(spec) for spec in self.options.mode]
+        self.prepare()
+        for mode in modes:
+            await self._listen(mode)
+
+    def prepare(self) -> None:
+        """What connections to origins need; client replay needs no listener. Raises UserError."""
         from flowdump.engine.dialing import Dialer
         from flowdump.engine.interception import Interception
 
-        modes = [parse(spec) for spec in self.options.mode]
         self.tls = Interception(self)
         self.dialer = Dialer()
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self._on_loop_error)
-        for mode in modes:
-            await self._listen(mode)
+        asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
         self._ticker = asyncio.create_task(self._tick())
 
     async def _listen(self, mode: Mode) -> None:

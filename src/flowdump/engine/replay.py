@@ -1,0 +1,301 @@
+"""Client replay: recorded requests are sent again, each through an exchange like any other.
+
+``ReplayClient`` is the client side of such an exchange: it has the whole request, and nobody reads what comes back but
+the flow itself. A ``Replayer`` has a queue and workers that take flows from it, one after the other or several at once.
+A worker keeps its connections for the next flow as long as that was recorded from the same client: what belongs to one
+client is not mixed with another's.
+
+The flow itself is sent, not a copy: its response and error are those of the new exchange, and ``flow.revert()`` gives
+back what it was before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from flowdump.connection import ConnectionState, Server
+from flowdump.engine.errors import ProtocolError
+from flowdump.engine.exchange import Exchange
+from flowdump.engine.framing import CHUNKED, NONE, Framing, options
+from flowdump.engine.heads import RequestHead
+from flowdump.engine.http1 import check_size
+from flowdump.engine.modes import parse
+from flowdump.engine.session import Session
+from flowdump.engine.stream import Stream
+from flowdump.http import HTTPFlow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from flowdump.engine.framing import Fields
+    from flowdump.engine.heads import ResponseHead
+    from flowdump.engine.proxy import Proxy
+    from flowdump.flow import Flow
+    from flowdump.http import Response, ResponseData
+
+
+def refusal(flow: Flow) -> str:
+    """Why a flow cannot be sent again, empty where it can."""
+    if not isinstance(flow, HTTPFlow):
+        return "it is no HTTP flow"
+    if flow.live:
+        return "it is live: what it asked for is not answered yet"
+    if flow.intercepted:
+        return "it is intercepted"
+    if flow.websocket is not None:
+        return "it is a WebSocket"
+    if flow.request.method.upper() == "CONNECT":
+        return "it asks a proxy for a tunnel"
+    if flow.request.scheme not in ("http", "https") or not flow.request.host:
+        return "it does not say where it went"
+    return "" if flow.request.raw_content is not None else "the body of its request was not recorded"
+
+
+class ReplayBody:
+    """The body of a recorded request."""
+
+    def __init__(self, flow: HTTPFlow) -> None:
+        self._flow = flow
+        self._content = flow.request.data.content or b""
+        self.ended = not self._content
+
+    @property
+    def trailers(self) -> Fields:
+        trailers = self._flow.request.data.trailers
+        return trailers.fields if trailers is not None else ()
+
+    async def read(self) -> bytes | None:
+        if self.ended:
+            return None
+        self.ended = True
+        return self._content
+
+    async def whole(self, limit: int | None, spill: int | None = None) -> bytes | None:
+        changed = self._flow.request.data.content  # by a script, in requestheaders
+        self._content = self._content if changed is None else changed
+        check_size(len(self._content), limit, "client")
+        if spill is not None and len(self._content) > spill:
+            return None
+        self.ended = True
+        return self._content
+
+
+class ReplayClient:
+    """Asks, and has no use for the answer: it is in the flow."""
+
+    clogged = False
+    keep_alive = True
+
+    def __init__(self, flow: HTTPFlow) -> None:
+        self.body = ReplayBody(flow)
+        self.head_sent = False
+
+    def watch(self, gone: Callable[..., None] | None) -> None:
+        """Nobody goes away."""
+
+    def send_informational(self, head: ResponseHead) -> None:
+        """Nobody waits for it."""
+
+    def send_response(self, data: ResponseData, method: bytes) -> None:
+        self.head_sent = True
+
+    def begin_response(self, response: Response, incoming: Framing, method: bytes) -> None:
+        self.head_sent = True
+
+    def send_body(self, piece: bytes) -> None:
+        """A streamed response is kept only where store_streamed_bodies says so."""
+
+    async def drain(self) -> None:
+        """Nothing is ever in the way."""
+
+    def finish(self, trailers: Fields = ()) -> None:
+        """The flow has it all."""
+
+    def fail(self, status: int, reason: str, method: bytes, code: int | None = None) -> None:
+        """The flow has the error."""
+
+    def close(self) -> None:
+        """There is no connection."""
+
+    def abort(self, code: int | None = None) -> None:
+        """There is no connection."""
+
+    def upgraded(self) -> Stream:
+        raise ProtocolError("a replayed request cannot become a tunnel", status=502, peer="server")
+
+
+class _NoStream(Stream):
+    """The client connection of a session that has none."""
+
+    def info(self, name: str) -> Any:
+        return None
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.closed = True
+
+
+class ReplaySession(Session):
+    """What one worker's exchanges share: connections to origins."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        modes = [parse(spec) for spec in proxy.options.mode]
+        behind_another = [mode for mode in modes[:1] if mode.kind == "upstream"]
+        super().__init__(proxy, _NoStream("client", proxy.streams), [*behind_another, parse("regular")][0])
+        #: The client of the recording whose flows are sent now.
+        self._recorded_client = ""
+        self._content: bytes | None = None
+
+    async def replay(self, flow: HTTPFlow) -> None:
+        """Send the request of a flow, and wait for what comes of it. Never raises, but for cancellation."""
+        if flow.client_conn.id not in (self._recorded_client, self.client.id):
+            await self.end()
+            self._recorded_client = flow.client_conn.id
+            self.client = flow.client_conn.copy()
+            self.client.state, self.client.timestamp_end = ConnectionState.OPEN, None
+        head = self._prepare(flow)
+        try:
+            await Exchange(self, ReplayClient(flow), flow, head).run()
+        except Exception as error:  # a bug of ours: this flow is lost, the others are not
+            self.proxy.log_bug(f"replay of {flow.request.pretty_url}", error)
+
+    async def end(self) -> None:
+        """Nobody uses the connections to origins any more."""
+        await self.upstreams.close_all()
+        self.client.timestamp_end = time.time()
+        self.client.state = ConnectionState.CLOSED
+
+    def _prepare(self, flow: HTTPFlow) -> RequestHead:
+        """Make a recorded flow one that begins now; its request as a head."""
+        flow.backup()
+        flow.is_replay, flow.response, flow.error, flow.live = "request", None, None, self
+        flow.client_conn = self.client
+        data = flow.request.data
+        if data.http_version == b"HTTP/3":
+            data.http_version = b"HTTP/2.0"  # what comes next to it
+        if data.http_version == b"HTTP/2.0" and b"h2" not in self.client.alpn_offers:
+            self.client.alpn_offers = [b"h2", b"http/1.1"]
+        flow.server_conn = Server(address=(data.host, data.port), via=self.via and self.via.spec)
+        data.timestamp_start = time.time()
+        data.timestamp_end = None
+        self._content = data.content
+        return _head(flow)
+
+    def finished(self, flow: Any) -> None:
+        """What was sent stays in the flow, even where it was streamed, or a script answered before it was looked at."""
+        if flow.request.data.content is None:
+            flow.request.data.content = self._content
+        super().finished(flow)
+
+
+def _head(flow: HTTPFlow) -> RequestHead:
+    """The head of a recorded request, as if it had come now."""
+    data = flow.request.data
+    if data.headers.raw(b"transfer-encoding") is not None:
+        framing = CHUNKED
+    else:
+        framing = Framing("length", len(data.content)) if data.content else NONE
+    return RequestHead(
+        method=data.method,
+        target=data.path,
+        version=data.http_version,
+        headers=data.headers.fields,
+        framing=framing,
+        keep_alive=True,
+        expect_continue=b"100-continue" in options(data.headers.raw(b"expect")),
+        upgrade=b"",
+        host=data.headers.raw(b"host"),
+    )
+
+
+class Replayer:
+    """Sends flows again, at most ``client_replay_concurrency`` at a time (-1: any number)."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.proxy = proxy
+        self._waiting: deque[Flow] = deque()
+        #: Where more flows come from, each read as far as it is needed.
+        self._sources: deque[Iterator[Flow]] = deque()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._under_way = 0
+        self._is_stopped = False
+
+    @property
+    def count(self) -> int:
+        """Flows that wait or are under way; of a file that is still read, one."""
+        return len(self._waiting) + len(self._sources) + self._under_way
+
+    def add(self, flows: Iterable[Flow]) -> None:
+        """Send flows when it is their turn; those that cannot be are left out, with a warning."""
+        self._waiting += [flow for flow in flows if self._is_fit(flow)]
+        self._fill()
+
+    def add_source(self, flows: Iterator[Flow]) -> None:
+        """Send flows that are read when it is their turn. The iterator must not raise."""
+        self._sources.append(flows)
+        self._fill()
+
+    def clear(self) -> None:
+        """Forget what waits; what is under way goes on."""
+        self._waiting.clear()
+        self._sources.clear()
+
+    async def idle(self) -> None:
+        """Until there is nothing left to send."""
+        while self._workers:
+            await asyncio.wait(self._workers)
+
+    async def stop(self, patience: float) -> None:
+        """Forget what waits, let what is under way end for ``patience`` seconds, and cut the rest."""
+        self.clear()
+        self._is_stopped = True
+        if self._workers:
+            _, left = await asyncio.wait(self._workers, timeout=patience)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+    def _is_fit(self, flow: Flow) -> bool:
+        reason = "the run is about to end" if self._is_stopped else refusal(flow)
+        if reason:
+            self.proxy.log.warn(f"flow {flow.id} is not replayed: {reason}")
+        return not reason
+
+    def _next(self) -> HTTPFlow | None:
+        while self._waiting or self._sources:
+            flow = self._waiting.popleft() if self._waiting else next(self._sources[0], None)
+            if flow is None:
+                self._sources.popleft()
+            elif self._is_fit(flow):  # once more: it may have been sent twice
+                return flow  # type: ignore[return-value]
+        return None
+
+    def _fill(self) -> None:
+        """One more worker, if there is something for it; it sees to the next one."""
+        limit = self.proxy.options.client_replay_concurrency
+        if (self._waiting or self._sources) and (limit < 0 or len(self._workers) < limit):
+            task = asyncio.get_running_loop().create_task(self._work())
+            self._workers.add(task)
+            task.add_done_callback(self._workers.discard)
+
+    async def _work(self) -> None:
+        flow = self._next()
+        self._fill()
+        if flow is None:
+            return
+        session = ReplaySession(self.proxy)
+        try:
+            while flow is not None:
+                self._under_way += 1
+                try:
+                    await session.replay(flow)
+                finally:
+                    self._under_way -= 1
+                flow = self._next()
+        finally:
+            await session.end()

@@ -15,6 +15,8 @@ from tests.support.peers import close, echo, greet, serving, socks, tunnel
 from tests.support.pki import Ca
 
 from flowdump.engine import tunnel as engine_tunnel
+from flowdump.engine.entrances import ENTRANCES
+from flowdump.engine.upstream import Destination
 from flowdump.exceptions import ControlException
 from flowdump.tcp import TCPFlow
 
@@ -506,5 +508,51 @@ def test_reverse_tls_takes_either_client(pki: Authorities) -> None:
             assert [flow.server_conn.tls_established for flow in proxy.flows] == [True, True]
             assert [flow.client_conn.tls_established for flow in proxy.flows] == [False, True]
             assert {flow.server_conn.sni for flow in proxy.flows} == {"localhost"}
+
+    run(scenario())
+
+
+def test_connections_are_made_from_the_address_that_was_chosen() -> None:
+    async def who(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(writer.get_extra_info("peername")[0].encode())
+        await writer.drain()
+
+    async def scenario() -> None:
+        async with (
+            serving(who) as server,
+            running(mode=[f"reverse:tcp://127.0.0.1:{server.port}"], connect_addr="127.0.0.2") as proxy,
+        ):
+            reader, writer = await proxy.connect()
+            assert await reader.read() == b"127.0.0.2"
+            await close(writer)
+            await proxy.wait_for_flows()
+            assert proxy.flow.server_conn.sockname[0] == "127.0.0.2"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("inside_tls", [False, True])
+def test_raw_tcp_cannot_be_asked_for_credentials(inside_tls: bool) -> None:
+    """What cannot be asked is not let in, in a mode where a client of HTTP would be asked."""
+
+    async def scenario() -> None:
+        async with serving(echo) as server, running(mode=["transparent"], proxyauth="a:b") as proxy:
+            destination = Destination("127.0.0.1", server.port, tls=False)
+
+            async def entrance(session: Any) -> bool:
+                session.destination = destination
+                return True
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setitem(ENTRANCES, "transparent", entrance)
+                reader, writer = await proxy.connect()
+                if inside_tls:
+                    await writer.start_tls(trusting(check_hostname=False), server_hostname="a.example")
+                writer.write(b"\0hello")
+                with suppress(ConnectionError):
+                    assert await reader.read() == b""
+                await close(writer)
+                await proxy.wait_for_flows()
+                assert proxy.flow.error is not None
 
     run(scenario())

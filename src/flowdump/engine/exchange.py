@@ -189,7 +189,7 @@ class Exchange:
     async def _forward(self) -> None:
         flow, attempts = self.flow, 0
         while True:
-            self._upstream = await self.session.upstreams.get(flow)
+            self._upstream = await self.session.upstreams.get(flow, bool(self.head.upgrade))
             flow.server_conn = self._upstream.server
             reused = self._upstream.http.served > 0
             self.client.watch(self._client_gone)

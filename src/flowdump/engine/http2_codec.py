@@ -88,8 +88,8 @@ def codec(client_side: bool) -> Codec:
         SettingCodes.MAX_HEADER_LIST_SIZE: connection.DEFAULT_MAX_HEADER_LIST_SIZE,
         SettingCodes.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
     }
-    if client_side:
-        values |= {SettingCodes.ENABLE_PUSH: 0}
+    # No pushes from origins; WebSockets from clients (RFC 8441).
+    values[SettingCodes.ENABLE_PUSH if client_side else SettingCodes.ENABLE_CONNECT_PROTOCOL] = int(not client_side)
     connection.local_settings = Settings(client=client_side, initial_values=values)
     connection.max_inbound_frame_size = MAX_FRAME
     connection.initiate_connection()

@@ -7,17 +7,21 @@ its connection, and is recorded as a flow with an error.
 from __future__ import annotations
 
 import asyncio
+import base64
+import os
 import traceback
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from h2 import events as h2_events
 
 from flowdump.engine import http2_fields
 from flowdump.engine.errors import PeerClosed, ProtocolError
 from flowdump.engine.exchange import Exchange
+from flowdump.engine.framing import NONE, shown
 from flowdump.engine.http2 import PREFACE, Http2Connection
 from flowdump.engine.http2_codec import MAX_STREAMS
 from flowdump.engine.http2_stream import CANCEL, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM, Http2Stream
+from flowdump.engine.http2_tunnel import Http2Tunnel
 from flowdump.engine.pages import error_fields
 
 if TYPE_CHECKING:
@@ -44,7 +48,7 @@ async def serve(session: Session) -> None:
 class ServerStream(Http2Stream):
     """One request of a client, and its response."""
 
-    __slots__ = ("_gone", "_over", "head_sent", "keep_alive")
+    __slots__ = ("_gone", "_over", "head_sent", "keep_alive", "tunnel")
 
     connection: Http2Server
 
@@ -54,6 +58,33 @@ class ServerStream(Http2Stream):
         self.keep_alive = True
         self._gone: Callable[..., None] | None = None
         self._over = False
+        #: What is in the way of DATA when the request was an extended CONNECT.
+        self.tunnel: Http2Tunnel | None = None
+
+    # -- a tunnel ------------------------------------------------------------------------------------------------
+
+    def on_data(self, data: bytes) -> None:
+        if self.tunnel is None:
+            super().on_data(data)
+        else:
+            self.touch()
+            self.tunnel.feed(data)
+
+    def on_end(self, trailers: Fields = ()) -> None:
+        super().on_end(trailers)
+        if self.tunnel is not None:
+            self.tunnel.end()
+
+    @property
+    def awaited(self) -> bool:
+        return self.body.awaited if self.tunnel is None else self.tunnel.awaited
+
+    def limit(self, usual: float | None) -> float | None:
+        return usual if self.tunnel is None else self.tunnel.idle_limit
+
+    def upgraded(self) -> Stream:
+        assert self.tunnel is not None
+        return cast("Stream", self.tunnel)
 
     # -- the response --------------------------------------------------------------------------------------------
 
@@ -67,7 +98,19 @@ class ServerStream(Http2Stream):
         bodiless = method == b"HEAD" or data.status_code in (204, 304)
         trailers: Fields = () if data.trailers is None or bodiless else data.trailers.fields
         fields = http2_fields.response_fields(data, None if bodiless else len(content), self.connection.lower)
+        if self.tunnel is not None and data.status_code < 300:
+            if data.status_code == 101:
+                self._agree(fields)
+                return
+            fields[0] = (b":status", b"502")  # success would be a tunnel, and this is none
         self._send(fields, b"" if bodiless else content, trailers)
+
+    def _agree(self, fields: list[tuple[bytes, bytes]]) -> None:
+        """The tunnel stands: 200 is to HTTP/2 what 101 is to HTTP/1 (RFC 8441 section 5)."""
+        self.head_sent = True
+        if self.error is None:
+            kept = [pair for pair in fields[1:] if pair[0] not in (b"sec-websocket-accept", b"content-length")]
+            self.connection.send_headers(self, [(b":status", b"200"), *kept])
 
     def _send(self, fields: list[tuple[bytes, bytes]], content: bytes, trailers: Fields = ()) -> None:
         """A whole response."""
@@ -85,7 +128,10 @@ class ServerStream(Http2Stream):
         length = None if bodiless or (incoming.kind == "length" and not callable(response.stream)) else -1
         self.head_sent = True
         if self.error is None:
-            self.connection.send_headers(self, http2_fields.response_fields(data, length, self.connection.lower))
+            fields = http2_fields.response_fields(data, length, self.connection.lower)
+            if self.tunnel is not None and data.status_code < 300:
+                fields[0] = (b":status", b"502")
+            self.connection.send_headers(self, fields)
 
     def finish(self, trailers: Fields = ()) -> None:
         super().finish(tuple(http2_fields.trailer_fields(trailers, "server")) if trailers else ())
@@ -108,6 +154,8 @@ class ServerStream(Http2Stream):
 
     def on_failure(self, error: ConnectionFailure | ProtocolError) -> None:
         super().on_failure(error)
+        if self.tunnel is not None:
+            self.tunnel.end(error)
         if self._gone is not None:
             gone, self._gone = self._gone, None
             gone(error)
@@ -131,9 +179,6 @@ class ServerStream(Http2Stream):
         super().on_sent_end()
         if self._over:
             self.reset(NO_ERROR)
-
-    def upgraded(self) -> Stream:
-        raise ProtocolError("the stream cannot become a tunnel", status=502, peer="server")
 
 
 class Http2Server(Http2Connection[ServerStream]):
@@ -193,15 +238,29 @@ class Http2Server(Http2Connection[ServerStream]):
         self.remember(stream)
         try:
             head = http2_fields.read_request(headers, ended, self._validate)
+            if head.upgrade:
+                head = self._websocket(stream, head)
             flow = self._flow(head, headers)
         except ProtocolError as error:
             self._start(self._refuse(stream, headers, error))
             return
-        if ended:
+        if ended or stream.tunnel is not None:
             stream.body.close()
         elif head.framing.kind == "length":
             stream.body.expect(head.framing.length)
         self._start(self._exchange(stream, flow, head))
+
+    def _websocket(self, stream: ServerStream, head: RequestHead) -> RequestHead:
+        """An extended CONNECT (RFC 8441), as HTTP/1 has it: so it is recorded, and so it goes on.
+
+        Raises ProtocolError for protocols other than WebSocket.
+        """
+        if head.upgrade.lower() != b"websocket" or stream.remote_ended:
+            raise ProtocolError(f"CONNECT for {shown(head.upgrade)} is not supported", status=501)
+        stream.tunnel = Http2Tunnel(stream)
+        key = base64.b64encode(os.urandom(16))
+        fields = ((b"connection", b"Upgrade"), (b"upgrade", b"websocket"), (b"sec-websocket-key", key))
+        return head._replace(method=b"GET", headers=(*head.headers, *fields), framing=NONE)
 
     def _start(self, work: Any) -> None:
         session = self.session

@@ -312,12 +312,17 @@ class Http2Stream:
 
     def check_idle(self, now: float, limit: float | None) -> None:
         """Fail when the peer has let us wait for longer than ``limit`` seconds."""
+        limit = self.limit(limit)
         if limit is None or now - max(self.last_active, self.body.last_active) <= limit:
             return
         if self.awaited or self._writer is not None or self._queue:
             error = TimedOut(f"the {self.peer} was idle for {limit:g} s", self.peer)
             self.connection.reset(self, CANCEL)
             self.on_failure(error)
+
+    def limit(self, usual: float | None) -> float | None:
+        """Seconds that somebody waits for the peer."""
+        return usual
 
     @property
     def awaited(self) -> bool:

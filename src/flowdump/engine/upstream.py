@@ -86,16 +86,23 @@ class Upstreams:
         #: Why an origin could not be had when its certificate was looked at; told to the first request.
         self.failed: dict[Destination, ConnectionFailure] = {}
 
-    async def get(self, flow: HTTPFlow) -> Upstream:
-        """A connection for the request of ``flow``, reused or new. Raises ConnectError, TlsError, TimedOut."""
+    async def get(self, flow: HTTPFlow, upgrading: bool = False) -> Upstream:
+        """A connection for the request of ``flow``, reused or new; one of HTTP/1 if it is to become something else.
+
+        Raises ConnectError, TlsError, TimedOut.
+        """
         destination = self._destination(flow)
-        upstream = await self._http2.get(destination) or await self._reused(destination)
+        shared = None if upgrading else await self._http2.get(destination)
+        upstream = shared or await self._reused(destination)
         if upstream is not None:
             return upstream
         failure = self.failed.pop(destination, None)
         if failure is not None:
             raise failure
         flow.server_conn = Server(address=(destination.host, destination.port))
+        if upgrading:
+            flow.server_conn.alpn_offers = [b"http/1.1"]
+            return await self.connect(destination, flow.server_conn)
         return await self._http2.connect(destination, flow.server_conn, self.connect)
 
     def _destination(self, flow: HTTPFlow) -> Destination:

@@ -16,6 +16,6 @@ nitpicky = True
 highlight_language = "text"
 
 html_theme = "alabaster"
-html_theme_options = {"description": "Record, transform and show HTTP(S) traffic.", "page_width": "60em"}
+html_theme_options = {"description": "Record, transform and show HTTP(S) traffic.", "page_width": "72em"}
 html_show_copyright = False
 html_copy_source = False

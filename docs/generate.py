@@ -157,6 +157,10 @@ def own_addons() -> str:
     return table(("addon", "what it does"), rows)
 
 
+#: Public for other modules of flowdump only.
+INTERNAL = {"set_made_content"}
+
+
 def attributes(kind: type, without: type | None = None) -> str:
     """The documented attributes and methods of a class, those that are not the other one's."""
     rows = []
@@ -164,7 +168,7 @@ def attributes(kind: type, without: type | None = None) -> str:
         inherited = without is not None and getattr(without, name, None) is getattr(kind, name, None)
         function = getattr(member, "fget", None) or getattr(member, "__func__", member)
         doc = inspect.getdoc(function) if inspect.isfunction(function) else None
-        if name.startswith("_") or inherited or not doc or "older" in (getattr(function, "__module__", "") or ""):
+        if name.startswith("_") or name in INTERNAL or inherited or not doc or "older" in function.__module__:
             continue
         shown = name if isinstance(member, property) else f"{name}{_arguments(function)}"
         rows.append((code(shown), prose(doc)))
@@ -172,8 +176,8 @@ def attributes(kind: type, without: type | None = None) -> str:
 
 
 def _arguments(function: Any) -> str:
-    names = [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
-    return f"({', '.join(names)})"
+    parameters = [one for name, one in inspect.signature(function).parameters.items() if name not in ("self", "cls")]
+    return f"({', '.join(str(one.replace(annotation=one.empty, default=one.empty)) for one in parameters)})"
 
 
 PARTS: dict[str, Callable[[], str]] = {

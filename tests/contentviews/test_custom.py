@@ -150,6 +150,12 @@ def test_adding_and_removing() -> None:
             contentviews.add(object())
 
 
+def test_a_script_may_be_imported_where_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(ctx, "master", raising=False)
+    contentviews.add(Failing)
+    contentviews.remove(Failing)
+
+
 def test_metadata_of_every_kind_of_message() -> None:
     kinds = set()
     for flow in every_kind():

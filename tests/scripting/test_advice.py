@@ -35,6 +35,13 @@ MISTAKES = {
     "swapped": (
         "def request(flow, context):\n    pass\n",
         "1: request(flow, context) will fail: it is called as request(flow)"),
+    "layers": (
+        "def next_layer(data):\n    pass\n",
+        "1: next_layer is never called: flowdump has no protocol layers; to let a connection pass untouched, "
+        "set data.ignore_connection in tls_clienthello, or the option ignore_hosts",
+    ),
+    "layers of the second generation": ("def next_layer(layer):\n    pass\n", "or the option ignore_hosts"),
+    "QUIC": ("def quic_start_client(data):\n    pass\n", "quic_start_client is never called: flowdump speaks no QUIC"),
     "done": ("def done(a):\n    pass\n", "1: done(a) will fail: it is called as done()"),
 }  # fmt: skip
 

@@ -1,7 +1,8 @@
-"""What is probably a mistake in a script, told when it is loaded: a misspelt event, a handler that cannot be called.
+"""What is probably a mistake in a script, told when it is loaded: a misspelt event, a handler that cannot be called,
+one for an event that does not happen here.
 
-Both are warnings only. A function that looks like a misspelt event may be meant as it is, so only those are named whose
-name occurs nowhere else in the script: nobody calls them.
+All of them are warnings only. A function that looks like a misspelt event may be meant as it is, so only those are
+named that the script itself makes no use of.
 """
 
 from __future__ import annotations
@@ -28,6 +29,14 @@ _ALIKE = 0.82
 _PREFIXES = re.compile("^(on|handle|do)_")
 
 _EVENTS = {event.name: event.arguments for event in EVENTS}
+#: Events that scripts may handle, and that do not happen in flowdump: why, and what there is instead.
+_NEVER = {
+    "next_layer": "flowdump has no protocol layers; to let a connection pass untouched, set data.ignore_connection in "
+    "tls_clienthello, or the option ignore_hosts",
+    "quic_start_client": "flowdump speaks no QUIC",
+    "quic_start_server": "flowdump speaks no QUIC",
+}
+
 _OLDER = {name: older.names for name, older in (*FIRST.items(), *SECOND.items())} | {"start": ()}
 _KNOWN = _OLDER | _EVENTS
 
@@ -37,6 +46,7 @@ def about(script: Script, addons: list[Any]) -> Iterator[str]:
     for addon in addons:
         first = isinstance(addon, Adapted)
         yield from _wrong_signatures(script, addon)
+        yield from _never_called(script, addon)
         yield from _misspelt(script, addon.addon if first else addon, first)
 
 
@@ -54,6 +64,13 @@ def _wrong_signatures(script: Script, addon: Any) -> Iterator[str]:
             f"{located(script, handler)}: {event}{_shown(handler)} will fail: it is called as "
             f"{event}({', '.join(names)})"
         )
+
+
+def _never_called(script: Script, addon: Any) -> Iterator[str]:
+    for event, reason in _NEVER.items():
+        handler: Any = getattr(addon, event, None)
+        if is_handler(addon, handler):
+            yield f"{located(script, handler)}: {event} is never called: {reason}"
 
 
 def _takes(handler: Callable[..., Any], count: int) -> bool:

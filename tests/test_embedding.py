@@ -100,6 +100,10 @@ def test_flows_as_they_end_and_no_more_than_wanted() -> None:
         pytest.param({"no_such_option": 1}, "no_such_option", id="option"),
         pytest.param({"mode": ["nonsense"]}, "nonsense", id="mode"),
         pytest.param({"scripts": ["/nowhere/script.py"]}, "cannot read script", id="script"),
+        pytest.param({"listen_port": 80000}, r"cannot listen on .*:80000: ports go from 0 .* to 65535", id="port"),
+        pytest.param({"listen_port": -1}, "cannot listen on .*:-1: ports go from 0", id="negative port"),
+        pytest.param({"listen_host": "nowhere.invalid"}, r"nowhere.invalid:\d+: (?!Unknown)", id="name"),
+        pytest.param({"connect_addr": "here"}, "'connect_addr' is an IP address of this machine, not 'here'", id="own"),
     ],
 )
 def test_what_the_command_line_would_refuse(options: dict[str, Any], reason: str) -> None:

@@ -215,6 +215,7 @@ def test_set(assignments: list[str], values: dict[str, Any]) -> None:
         ("flow_detail=x", "option 'flow_detail' is a whole number, not 'x'"),
         ("flow_detail=1.5", "option 'flow_detail' is a whole number, not '1.5'"),
         ("flow_detail=5", "option 'flow_detail' is one of 0, 1, 2, 3, 4, not 5"),
+        ("tcp_timeout=-1", "option 'tcp_timeout' is 0 or more, not -1"),
         ("termlog_verbosity=loud", "option 'termlog_verbosity' is one of error, warn, info, alert, debug, not 'loud'"),
         ("body_size_limit=1.5m", "option 'body_size_limit': '1.5m' is not a size"),
         ("dumper_filter=~nope", "option 'dumper_filter': "),

@@ -37,6 +37,8 @@ class Addons:
         self._options = options
         #: Makes of an addon that somebody adds by hand what gets the events; scripts have theirs wrapped.
         self.adopt: Callable[[Any], Iterable[Any]] = lambda addon: [addon]
+        #: Takes what went wrong in a script outside of its handlers: a sentence, and what was raised.
+        self.on_report: Callable[[str, BaseException | None], None] = lambda text, error: ctx.log.error(text)
         self.script_addons: list[Any] = []
         self.builtins: list[Any] = []
         self.table = HookTable()
@@ -77,6 +79,10 @@ class Addons:
         for one in list(self.script_addons):
             with suppress(AddonManagerError):  # one of an addon that went with another of its parts
                 self.remove(getattr(one, "addon", one))
+
+    def report(self, text: str, error: BaseException | None) -> None:
+        """Tell of what a script did wrong outside of its handlers; ``error`` is what it raised, if it did."""
+        self.on_report(text, error)
 
     def trigger(self, event: Any) -> None:
         """Fire an event such as ``UpdateHook([flow])``; what is asynchronous goes on in the loop."""

@@ -32,6 +32,8 @@ class Spec(NamedTuple):
     flags: tuple[str, ...] = ()
     group: str = ""
     missing: str = ""
+    #: The least number that makes sense.
+    least: int | None = None
 
 
 _REPLAY = "server replay"
@@ -87,12 +89,14 @@ OPTIONS = (
     Spec("listen_port", "int?", 8080,
          "The port to listen on; 0 is any free one. Where it is not set, 1080 in socks5 mode, 53 in dns mode.",
          flags=("-p", "--listen-port"), group=_PROXY),
-    Spec("connect_timeout", "int", 30, "Seconds to connect to an origin; 0 is no limit."),
-    Spec("tls_timeout", "int", 30, "Seconds for a TLS handshake; 0 is no limit."),
-    Spec("response_timeout", "int", 300, "Seconds an origin may be silent while it is waited for; 0 is no limit."),
-    Spec("body_timeout", "int", 300, "Seconds a client may be silent in the middle of an exchange; 0 is no limit."),
-    Spec("client_timeout", "int", 600, "Seconds a client may be silent between exchanges; 0 is no limit."),
-    Spec("shutdown_timeout", "int", 10, "Seconds that exchanges under way get when flowdump is told to end."),
+    Spec("connect_timeout", "int", 30, "Seconds to connect to an origin; 0 is no limit.", least=0),
+    Spec("tls_timeout", "int", 30, "Seconds for a TLS handshake; 0 is no limit.", least=0),
+    Spec("response_timeout", "int", 300,
+         "Seconds an origin may be silent while it is waited for; 0 is no limit.", least=0),
+    Spec("body_timeout", "int", 300,
+         "Seconds a client may be silent in the middle of an exchange; 0 is no limit.", least=0),
+    Spec("client_timeout", "int", 600, "Seconds a client may be silent between exchanges; 0 is no limit.", least=0),
+    Spec("shutdown_timeout", "int", 10, "Seconds that exchanges under way get when flowdump is told to end.", least=0),
     Spec("stream_large_bodies", "size?", None, "Stream bodies larger than this instead of buffering them.",
          flags=("--stream-large-bodies",), group=_PROXY),
     Spec("body_size_limit", "size?", None, "Refuse bodies larger than this."),
@@ -107,10 +111,11 @@ OPTIONS = (
     Spec("rawtcp", "bool", True, "Relay what is not HTTP as raw TCP."),
     Spec("http2", "bool", True, "Speak HTTP/2."),
     Spec("http3", "bool", True, "Speak HTTP/3."),
-    Spec("http2_ping_keepalive", "int", 58, "Seconds after which an idle HTTP/2 upstream is pinged; 0 is never."),
-    Spec("tcp_timeout", "int", 600, "Seconds after which an idle raw connection or WebSocket is closed."),
-    Spec("udp_timeout", "int", 120, "Seconds after which an idle UDP conversation ends; 0 is never."),
-    Spec("dns_timeout", "int", 4, "Seconds for the name servers to answer a DNS query; 0 is no limit."),
+    Spec("http2_ping_keepalive", "int", 58,
+         "Seconds after which an idle HTTP/2 upstream is pinged; 0 is never.", least=0),
+    Spec("tcp_timeout", "int", 600, "Seconds after which an idle raw connection or WebSocket is closed.", least=0),
+    Spec("udp_timeout", "int", 120, "Seconds after which an idle UDP conversation ends; 0 is never.", least=0),
+    Spec("dns_timeout", "int", 4, "Seconds for the name servers to answer a DNS query; 0 is no limit.", least=0),
     Spec("connection_strategy", "str", "eager",
          "Connect upstream before or after the request is known.", ("eager", "lazy")),
     Spec("connect_addr", "str?", None, "The local address of outgoing connections."),

@@ -347,6 +347,8 @@ def _checked(spec: Spec, value: Any) -> Any:
         value = str(value)
     if not fits(spec.type, value):
         raise OptionsError(f"option {spec.name!r} is of type {spec.type}, {value!r} is not")
+    if spec.least is not None and value is not None and value < spec.least:
+        raise OptionsError(f"option {spec.name!r} is {spec.least} or more, not {value!r}")
     if spec.choices and value is not None and value not in spec.choices:
         raise OptionsError(f"option {spec.name!r} is one of {', '.join(map(str, spec.choices))}, not {value!r}")
     _parse(spec, value)

@@ -135,6 +135,18 @@ def names_of(certificate: x509.Certificate) -> set[str]:
     return {str(name.value) for name in extension}
 
 
+def test_a_broken_handshake_with_the_proxy_itself_is_told_in_words() -> None:
+    async def scenario() -> None:
+        events = Events()
+        async with running(events) as proxy:
+            assert await proxy.send(b"\x16\x03\x01\x00\x05hello\r\n\r\n") == b""
+            told = next(line for line in proxy.log if line.startswith("warn"))
+            assert "TLS for this proxy: the client's TLS handshake cannot be understood: " in told
+            assert events.names == ["client_connected", "tls_failed_client", "client_disconnected"]
+
+    run(scenario())
+
+
 # -- what works ----------------------------------------------------------------------------------------------------
 
 

@@ -179,6 +179,25 @@ def test_event_streams_pass_at_once_and_are_recorded(content_type: str) -> None:
     run(scenario())
 
 
+def test_what_came_of_an_event_stream_is_recorded_when_the_client_goes() -> None:
+    async def events(reader: Any, writer: Any) -> None:
+        writer.write(CHUNKED.replace(b"OK\r\n", b"OK\r\nContent-Type: text/event-stream\r\n") + chunk(b"data: 1\n\n"))
+        await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        async with origin(events) as server, running() as proxy:
+            reader, writer = await proxy.connect()
+            writer.write(get(server.port))
+            await reader.readuntil(b"data: 1\n\n\r\n")
+            writer.transport.abort()
+            await proxy.wait_for_flows()
+            assert proxy.flow.error is not None
+            assert proxy.flow.response is not None
+            assert proxy.flow.response.content == b"data: 1\n\n"
+
+    run(scenario())
+
+
 def test_an_explicit_false_beats_everything() -> None:
     reply = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 6\r\n\r\nfoobar"
 

@@ -133,10 +133,21 @@ def test_curl_over_http_and_https(setup: Setup) -> None:
     assert all(flow.response.content == FILES["d.json"] for flow in flows)
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_curl_speaks_tls_with_the_proxy_itself(setup: Setup, host: str) -> None:
+    way = ("-x", f"https://{host}:{setup.proxy.port}", "--proxy-cacert", setup.authority)
+    for url in (f"http://127.0.0.1:{setup.nginx.plain}/d.json", f"https://localhost:{setup.nginx.secure}/d.json"):
+        assert setup.curl(*way, url).encode() == FILES["d.json"]
+    assert [flow.request.scheme for flow in setup.flows()] == ["http", "https"]
+
+
 def test_curl_sees_our_authority_and_no_other(setup: Setup) -> None:
     url = f"https://localhost:{setup.nginx.secure}/"
     assert "certificate" in setup.curl("--cacert", setup.nginx.authority, url, check=False)
-    setup.proxy.wait_for("does not trust the certificate authority of the proxy")
+    setup.proxy.wait_for("TLS for localhost: the client does not trust the certificate authority of the proxy")
+    https = ("-x", f"https://localhost:{setup.proxy.port}", "--proxy-cacert", setup.nginx.authority)
+    assert "certificate" in setup.curl(*https, url, check=False)
+    setup.proxy.wait_for("TLS for this proxy: the client does not trust the certificate authority of the proxy")
 
 
 @pytest.mark.parametrize(

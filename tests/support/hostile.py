@@ -117,7 +117,7 @@ STARTS = {
     "blank first": line(b" GET http://ORIGIN/ HTTP/1.1"),
     "not HTTP": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
     "binary": b"\x00\x01\x02\x03\xff\xfe" * 20 + b"\r\n\r\n",
-    "a TLS hello": b"\x16\x03\x01\x00\x05hello\r\n\r\n",
+    "a TLS alert": b"\x15\x03\x01\x00\x02\x02\x28\r\n\r\n",
 }
 
 HOSTS = {

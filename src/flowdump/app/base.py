@@ -50,6 +50,7 @@ class Run(ABC):
         self.master = Master(options, log)
         self.master.own_commands = self.own_commands
         self.master.on_flow = self.finish
+        self.master.addons.on_report = self._on_stray_error
         self.sinks: list[Any] = []
         self.scripts: list[Any] = []
         self.damaged = False
@@ -277,6 +278,15 @@ class Run(ABC):
     def _on_handler_error(self, text: str) -> None:
         self.handler_errors += 1
         self.log.error(text)
+
+    def _on_stray_error(self, text: str, error: BaseException | None) -> None:
+        """A script did something wrong outside of its handlers."""
+        import traceback
+
+        from flowdump.scripting.script import own_frames
+
+        frames = own_frames(error) if error is not None else []
+        self._on_handler_error("".join([f"{text}\n", *traceback.format_list(frames)]).rstrip())
 
     def _outputs(self, stdout: TextIO) -> list[Any]:
         """The flow file and the HAR. Raises UserError where one would overwrite what is read."""

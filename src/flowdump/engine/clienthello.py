@@ -26,7 +26,7 @@ MAX_RECORDS: Final = 512
 #: RFC 8446 section 5.1: the payload of a plaintext record.
 MAX_RECORD: Final = 1 << 14
 
-_HANDSHAKE = 22
+HANDSHAKE = 22
 _CLIENT_HELLO = 1
 _SERVER_NAME, _ALPN, _SUPPORTED_VERSIONS = 0, 16, 43
 
@@ -85,7 +85,7 @@ def _records(data: bytes | bytearray) -> Iterator[tuple[int, int]]:
         if start >= len(data):
             return
         header = data[start : start + 5]
-        if header[0] != _HANDSHAKE or (len(header) > 1 and header[1] != 3):
+        if header[0] != HANDSHAKE or (len(header) > 1 and header[1] != 3):
             raise ValueError("not a TLS handshake record")
         if len(header) < 5:
             return

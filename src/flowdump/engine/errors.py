@@ -4,6 +4,7 @@
 
     FlowdumpError
     ├── ProtocolError           a peer sent what cannot be understood or is refused; knows the status to answer with
+    │   └── ScriptFailed        a script set what cannot be sent, or its code failed in the middle of a body
     ├── ConnectionFailure       a connection could not be made, or ended early
     │   ├── ConnectError        no connection to an origin
     │   ├── TlsError            a TLS handshake failed
@@ -31,6 +32,16 @@ class ProtocolError(FlowdumpError):
         super().__init__(message)
         self.status = status
         self.peer = peer
+
+
+class ScriptFailed(ProtocolError):
+    """A script left something that cannot be sent, or what it set as ``stream`` raised: ``__cause__`` then.
+
+    Neither peer is to blame; the client is answered 502, and the script's author is told.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=502, peer="server")
 
 
 class ConnectionFailure(FlowdumpError):

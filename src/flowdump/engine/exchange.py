@@ -22,8 +22,9 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from flowdump.connection import hostport
 from flowdump.engine import streaming
-from flowdump.engine.errors import ConnectionFailure, Killed, Peer, PeerClosed, ProtocolError
+from flowdump.engine.errors import ConnectionFailure, Killed, Peer, PeerClosed, ProtocolError, ScriptFailed
 from flowdump.engine.framing import NONE
 from flowdump.engine.heads import ResponseHead
 from flowdump.engine.http1 import check_size
@@ -85,7 +86,7 @@ class Exchange:
         except asyncio.CancelledError:
             await self._abandon("the proxy was shut down during the exchange")
             raise
-        except Exception as error:  # a bug of ours, or of a script that transforms a stream
+        except Exception as error:  # a bug of ours
             await self._abandon(f"internal error: {type(error).__name__}: {error}")
             raise
         finally:
@@ -138,6 +139,8 @@ class Exchange:
         request.data.trailers = _trailers(client.body.trailers)
         request.data.timestamp_end = time.time()
         await self._fire("request")
+        if request.data.content is None:  # a script took the body away; without it, None means streamed
+            request.data.content = b""
 
     async def _send_request(self) -> None:
         """The request to the origin: at once when it is here, in a task of its own when it is streamed."""
@@ -175,14 +178,16 @@ class Exchange:
         limit, size = self._body_limit, 0
         recorder = streaming.Recorder(message, self.session.options)
         read = streaming.reader(body, message, self.flow)
-        while (piece := await read()) is not None:
-            size += len(piece)
-            check_size(size, limit, peer)
-            recorder.add(piece)
-            sink.send_body(piece)
-            if sink.clogged:
-                await sink.drain()
-        recorder.finish()
+        try:
+            while (piece := await read()) is not None:
+                size += len(piece)
+                check_size(size, limit, peer)
+                recorder.add(piece)
+                sink.send_body(piece)
+                if sink.clogged:
+                    await sink.drain()
+        finally:  # most event streams end because the client goes
+            recorder.finish()
 
     # -- origin --------------------------------------------------------------------------------------------------
 
@@ -253,17 +258,15 @@ class Exchange:
         await self._send_response()
 
     async def _send_response(self) -> None:
-        flow, client = self.flow, self.client
-        assert flow.response is not None
-        client.send_response(flow.response.data, flow.request.data.method)
+        client, response = self.client, _sendable(self.flow)
+        client.send_response(response.data, self.flow.request.data.method)
         if client.clogged:
             await client.drain()
 
     async def _stream_response(self, head: ResponseHead) -> None:
         flow, client, upstream = self.flow, self.client, self._upstream
         assert upstream is not None
-        response = flow.response
-        assert response is not None
+        response = _sendable(flow)
         response.data.content = None
         client.begin_response(response, head.framing, flow.request.data.method)
         await self._pass_on(upstream.http.body, response, client, "server")
@@ -297,10 +300,9 @@ class Exchange:
 
     async def _answer(self) -> None:
         """A script made the response: the origin never hears of the request."""
-        flow = self.flow
-        assert flow.response is not None
-        if flow.response.data.content is None:
-            flow.response.data.content = b""
+        response = _sendable(self.flow)
+        if response.data.content is None:
+            response.data.content = b""
         await self._fire("responseheaders")
         await self._fire("response")
         await self._send_response()
@@ -309,6 +311,8 @@ class Exchange:
         """Record the error and let the client know, as far as it still can."""
         flow, client = self.flow, self.client
         client.keep_alive = False
+        if isinstance(error, ScriptFailed):
+            self.session.hooks.report(f"{hostport(self.session.client.peername)}: {error}", error.__cause__)
         await self._record(Error(str(error)))
         code = error.code if isinstance(error, ConnectionFailure) else None
         if isinstance(error, Killed) or client.head_sent:
@@ -352,6 +356,19 @@ def _response(head: ResponseHead) -> Response:
     data.timestamp_start = time.time()
     data.timestamp_end = None
     return Response.from_data(data)
+
+
+def _sendable(flow: HTTPFlow) -> Response:
+    """The response of a flow. Raises ScriptFailed for what a script may have put there that no client understands."""
+    response: object = flow.response
+    if not isinstance(response, Response):
+        flow.response = None
+        gone = "took the response away" if response is None else f"set {type(response).__name__} as the response"
+        raise ScriptFailed(f"a script {gone}")
+    status = response.data.status_code
+    if not 200 <= status <= 999:
+        raise ScriptFailed(f"a script set the status code {status}: a response has one from 200 to 999")
+    return response
 
 
 def _trailers(fields: Fields) -> Headers | None:

@@ -15,7 +15,7 @@ Reading takes one of three ways.
 What the head means for the connection and the body is decided behind all three by the same code (``framing.py``).
 ``tests/engine/test_heads_differential.py`` holds the fast path and h11 together.
 
-A head is written with one join. A line break in what a script has set would make two heads of one: ProtocolError.
+A head is written with one join. A line break in what a script has set would make two heads of one: ScriptFailed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flowdump import urls
-from flowdump.engine.errors import Peer, ProtocolError
+from flowdump.engine.errors import Peer, ProtocolError, ScriptFailed
 from flowdump.engine.framing import (
     CHUNKED,
     CLOSE,
@@ -381,20 +381,21 @@ def _lenient_field(line: bytes, peer: Peer) -> tuple[bytes, bytes]:
 
 
 def request_head_bytes(method: bytes, target: bytes, version: bytes, headers: Fields) -> bytes:
-    """A request's head with its empty line. Raises ProtocolError (400) for a line break in any part of it."""
-    return _rendered(b"%b %b %b" % (method, target, version), headers, "client")
+    """A request's head with its empty line. Raises ScriptFailed for a line break in any part of it."""
+    return _rendered(b"%b %b %b" % (method, target, version), headers)
 
 
 def response_head_bytes(version: bytes, status: int, reason: bytes, headers: Fields) -> bytes:
-    """A response's head with its empty line. Raises ProtocolError (502) for a line break in any part of it."""
-    return _rendered(b"%b %d %b" % (version, status, reason), headers, "server")
+    """A response's head with its empty line. Raises ScriptFailed for a line break in any part of it."""
+    return _rendered(b"%b %d %b" % (version, status, reason), headers)
 
 
-def _rendered(line: bytes, headers: Fields, peer: Peer) -> bytes:
+def _rendered(line: bytes, headers: Fields) -> bytes:
     head = b"\r\n".join([line, *map(b": ".join, headers), b"", b""])
     breaks = len(headers) + 2
     if head.count(b"\n") != breaks or head.count(b"\r") != breaks:
-        raise refusal("a line break in the start line or in a field", peer)
+        broken = next(part for part in (line, *map(b": ".join, headers)) if b"\r" in part or b"\n" in part)
+        raise ScriptFailed(f"a line break in {shown(broken)}, which a script set")
     return head
 
 

@@ -224,7 +224,8 @@ class Http1Server:
     def send_response(self, data: ResponseData, method: bytes) -> None:
         assert self.head is not None
         self.keep_alive = self.keep_alive and not outgoing.says_close(data.headers)
-        self.send_whole(*outgoing.whole_response(data, method, self.head))
+        head = self.head if self.keep_alive == self.head.keep_alive else self.head._replace(keep_alive=False)
+        self.send_whole(*outgoing.whole_response(data, method, head))
 
     def send_whole(self, head: bytes, body: bytes) -> None:
         """Head and body in one write."""

@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 from flowdump.connection import Server, hostport
-from flowdump.engine import clienthello
+from flowdump.engine import clienthello, openings
 from flowdump.engine.authority import Authority
 from flowdump.engine.dialing import is_address
 from flowdump.engine.errors import ConnectionFailure, PeerClosed, TimedOut, TlsError
@@ -129,6 +129,26 @@ class Interception:
         else:
             await session.serve()
 
+    async def secure(self, session: Session) -> None:
+        """Answer a client that speaks TLS with the proxy itself (``https://`` in its settings).
+
+        The certificate is for the name by which it calls the proxy, else for the address that it has connected to.
+        """
+        client = session.client
+        if session.stream.buffer[0] != clienthello.HANDSHAKE:
+            return
+        context = Context(client, Server(address=None))
+        try:
+            hello = await self._hello(session.stream)
+            name = hello.sni or str(client.sockname[0])
+            leaf = self._leaf(name, name, None)
+            await self._finish(session.stream, self._contexts.client_codec(leaf, HTTP_1))
+        except (TlsError, TimedOut, PeerClosed) as error:
+            await self._failed(session, TlsData(client, context), error, "this proxy")
+            raise
+        if not await openings.heard(session):
+            raise PeerClosed("the client asked for nothing", "client")
+
     async def _look_at_origin(self, session: Session, destination: Destination, context: Context) -> Upstream | None:
         """Connect to the origin for its certificate; the connection waits for the first request."""
         try:
@@ -183,11 +203,11 @@ class Interception:
         client.certificate_list = list(codec.certificates)
         await fire(table.tls_established_client, data)
 
-    async def _failed(self, session: Session, data: TlsData, error: ConnectionFailure) -> None:
+    async def _failed(self, session: Session, data: TlsData, error: ConnectionFailure, name: str = "") -> None:
         """Say why the client's handshake failed."""
         client = session.client
         client.error = str(error)
-        name = client.sni or hostport(data.context.server.address or ("", 0))
+        name = name or client.sni or hostport(data.context.server.address or ("", 0))
         session.proxy.log.warn(f"{hostport(client.peername)}: TLS for {name}: {error}")
         await fire(session.hooks.table.tls_failed_client, data)
 

@@ -90,7 +90,7 @@ def streamed_response(
         framing, fields = CLOSE, _without(_without(fields, b"transfer-encoding"), b"content-length")
     else:
         framing, fields = CHUNKED, _chunked(fields)
-    fields = _persistence(fields, request)
+    fields = _persistence(fields, request if framing is not CLOSE else request._replace(keep_alive=False))
     return response_head_bytes(b"HTTP/1.1", data.status_code, _reason(data), fields), framing
 
 

@@ -14,7 +14,7 @@ from flowdump.engine import origdst
 from flowdump.engine.modes import Mode, parse
 from flowdump.engine.session import Session
 from flowdump.engine.stream import Stream, Streams
-from flowdump.exceptions import UserError
+from flowdump.exceptions import OptionsError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,9 @@ BACKLOG = 1024
 #: How often another port is tried where any will do: what one transport or address family got, another may lack.
 TRIES = 20
 
+#: The largest number of a port.
+MAX_PORT = 0xFFFF
+
 #: The machine has no more descriptors or memory for us: nobody's fault, and it passes.
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
@@ -48,6 +51,9 @@ class Hooks(Protocol):
 
     @property
     def table(self) -> HookTable: ...
+
+    def report(self, text: str, error: BaseException | None) -> None:
+        """Tell of what a script did wrong outside of its handlers."""
 
 
 class Log(Protocol):
@@ -95,14 +101,19 @@ class Proxy:
         """Open the listeners. Raises UserError when an address cannot be had."""
         modes = [parse(spec) for spec in self.options.mode]
         self.prepare()
-        for mode in modes:
-            await self._listen(mode)
+        try:
+            for mode in modes:
+                await self._listen(mode)
+        except BaseException:
+            await self.stop(0)
+            raise
 
     def prepare(self) -> None:
         """What connections to origins need; client replay needs no listener. Raises UserError."""
         from flowdump.engine.dialing import Dialer
         from flowdump.engine.interception import Interception
 
+        _check_address("connect_addr", self.options.connect_addr)
         self.tls = Interception(self)
         self.dialer = Dialer()
         asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
@@ -119,6 +130,8 @@ class Proxy:
             origdst.check_platform()
         if self.options.proxyauth and not mode.can_ask:
             raise UserError(f"option 'proxyauth': {mode.stored} has no place for credentials")
+        if not 0 <= port <= MAX_PORT:
+            raise UserError(f"cannot listen on {host or '*'}:{port}: ports go from 0 (any free one) to {MAX_PORT}")
         opened = len(self.addresses)
         for left in range(TRIES, -1, -1):
             try:
@@ -127,7 +140,7 @@ class Proxy:
             except (OSError, OverflowError) as error:
                 if left and not port and isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
                     continue
-                reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+                reason = _reason(error)
                 raise UserError(f"cannot listen on {host or '*'}:{port}: {reason}") from None
         self.listening.append((mode, self.addresses[opened]))
 
@@ -181,7 +194,7 @@ class Proxy:
             self._quiet_until = loop.time() + QUIET
             self.log.warn(f"new clients have to wait: {os.strerror(error.errno)}")
             return
-        self.log.warn(f"{context.get('message', 'error in the event loop')}{f': {error}' if error else ''}")
+        self.log.warn(f"{context.get('message', 'error in the event loop')}{_described(error)}")
 
     def _accept(self, stream: Stream, mode: Mode) -> None:
         refused = self.refusal(stream.info("peername"))
@@ -274,6 +287,14 @@ class Proxy:
         return f"Proxy({', '.join(map(hostport, self.addresses))}, {len(self._sessions)} sessions)"
 
 
+def _check_address(option: str, address: str | None) -> None:
+    """Raises OptionsError for what is no IP address."""
+    try:
+        ipaddress.ip_address(address or "::")
+    except ValueError:
+        raise OptionsError(f"option {option!r} is an IP address of this machine, not {address!r}") from None
+
+
 def _plain(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     address = ipaddress.ip_address(host.partition("%")[0])
     mapped = getattr(address, "ipv4_mapped", None)
@@ -293,6 +314,24 @@ def _is_local(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
         except OSError:
             return False
     return True
+
+
+def _reason(error: OSError | OverflowError) -> str:
+    """In words. What looking up a name comes to is numbered, too, but not as the errors of the system are."""
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _described(error: BaseException | None) -> str:
+    """An exception that nobody waited for, of a script's task most likely, with the place where it was raised."""
+    if error is None:
+        return ""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})" if trace is not None else ""
+    return f": {type(error).__name__}: {error}{place}"
 
 
 def _trace(error: BaseException | None) -> str:

@@ -16,7 +16,7 @@ from flowdump import urls
 from flowdump.connection import Client, ConnectionState, Server, hostport
 from flowdump.engine import openings, tunnel
 from flowdump.engine.entrances import ENTRANCES
-from flowdump.engine.errors import ConnectionFailure, ProtocolError
+from flowdump.engine.errors import ConnectionFailure, PeerClosed, ProtocolError
 from flowdump.engine.exchange import Exchange
 from flowdump.engine.framing import shown
 from flowdump.engine.heads import response_head_bytes
@@ -86,6 +86,9 @@ class Session:
         """From the first byte to the last; never raises, but for cancellation."""
         try:
             await fire(self.hooks.table.client_connected, self.client)
+            if self.client.error:  # so says a script
+                self.stream.abort()
+                raise PeerClosed(f"refused: {self.client.error}", "client")
             entrance = ENTRANCES.get(self.mode.kind)
             if entrance is None or await entrance(self):
                 await self.serve()
@@ -111,6 +114,7 @@ class Session:
         if not await openings.heard(self):
             return
         if destination is None:
+            await self.proxy.tls.secure(self)
             await self.serve_http()
             return
         if not self.client.tls:
@@ -327,14 +331,6 @@ class Session:
             elif not data.path.startswith(b"/"):
                 data.scheme, data.host, data.port, data.path = urls.parse(data.path)
         return data
-
-    def destination_of(self, data: RequestData) -> Destination:
-        """Where a request goes; scripts may have changed that."""
-        own = self.destination
-        tls = data.scheme == b"https"
-        if own is not None and (own.host, own.port, own.tls) == (data.host, data.port, tls):
-            return own
-        return Destination(data.host, data.port, tls)
 
     # -- not HTTP ------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from flowdump.engine.errors import ScriptFailed
+from flowdump.exceptions import FlowdumpError
 from flowdump.response import Response
 
 if TYPE_CHECKING:
@@ -79,7 +81,23 @@ def reader(body: Body, message: Request | Response, flow: Flow) -> Callable[[], 
     if not callable(transform):
         return body.read
     pieces = _transformed(transform, _pull(body), flow)
-    return lambda: anext(pieces, None)
+    return lambda: _checked(pieces, message)
+
+
+async def _checked(pieces: AsyncIterator[bytes], message: Request | Response) -> bytes | None:
+    """The next piece of a transformed body. Raises ScriptFailed where the script's function did, or gave no bytes."""
+    what = "response.stream" if isinstance(message, Response) else "request.stream"
+    try:
+        piece = await anext(pieces, None)
+    except FlowdumpError:  # of the body itself
+        raise
+    except Exception as error:
+        raise ScriptFailed(f"{what} failed: {type(error).__name__}: {error}") from error
+    if piece is None or isinstance(piece, bytes):
+        return piece
+    if isinstance(piece, bytearray | memoryview):
+        return bytes(piece)
+    raise ScriptFailed(f"{what} gave {type(piece).__name__}, and bytes are expected")
 
 
 def _transformed(transform: Callable[..., Any], source: AsyncIterator[bytes], flow: Flow) -> AsyncIterator[bytes]:
@@ -147,7 +165,8 @@ async def _results(result: Any) -> Iterable[bytes]:
         result = await result
     if result is None:
         return ()
-    return (result,) if isinstance(result, bytes) else result
+    several = isinstance(result, Iterable) and not isinstance(result, bytes | bytearray | memoryview | str)
+    return result if several else (result,)
 
 
 class _Abandoned(BaseException):

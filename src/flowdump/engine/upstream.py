@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flowdump.connection import ConnectionState, Server, hostport
 from flowdump.engine import hops
-from flowdump.engine.errors import ConnectError, ConnectionFailure, TimedOut, TlsError
+from flowdump.engine.errors import ConnectError, ConnectionFailure, ScriptFailed, TimedOut, TlsError
+from flowdump.engine.framing import shown
 from flowdump.engine.hops import Via, via_of_server
 from flowdump.engine.http1 import Http1Client
 from flowdump.engine.http2_pool import Http2Pool
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from flowdump.engine.session import Session
     from flowdump.engine.sides import ServerSide
     from flowdump.engine.stream import Stream
-    from flowdump.http import HTTPFlow
+    from flowdump.http import HTTPFlow, RequestData
 
 
 class Destination(NamedTuple):
@@ -105,10 +106,20 @@ class Upstreams:
             return await self.connect(destination, flow.server_conn)
         return await self._http2.connect(destination, flow.server_conn, self.connect)
 
+    def _asked_for(self, data: RequestData) -> Destination:
+        """Where a request goes; scripts may have changed that. Raises ScriptFailed for a scheme that is not HTTP."""
+        own = self._session.destination
+        tls = data.scheme == b"https"
+        if own is not None and (own.host, own.port, own.tls) == (data.host, data.port, tls):
+            return own
+        if not tls and data.scheme != b"http":
+            raise ScriptFailed(f"a script set the scheme {shown(data.scheme)}, which is not HTTP")
+        return Destination(data.host, data.port, tls)
+
     def _destination(self, flow: HTTPFlow) -> Destination:
         """Where the request of ``flow`` goes, and through which proxy. Raises ConnectError for what is no proxy."""
         session = self._session
-        destination = session.destination_of(flow.request.data)
+        destination = self._asked_for(flow.request.data)
         if flow.server_conn.via is None and session.via is None:
             return destination
         via = via_of_server(flow.server_conn, session.via, session.options)

@@ -198,9 +198,7 @@ class Script:
         return f"{self._where(error)}: {said}"
 
     def _own_frames(self, error: BaseException) -> list[traceback.FrameSummary]:
-        """The frames of the script and of the modules beside it, without those of libraries."""
-        frames = traceback.extract_tb(error.__traceback__)
-        return [frame for frame in frames if frame.filename == self.path or not _is_foreign(frame.filename)]
+        return own_frames(error, self.path)
 
     def _where(self, error: BaseException) -> str:
         """``file:line`` of the innermost frame that is the script's own."""
@@ -285,6 +283,12 @@ def _children(addon: Any) -> list[Any]:
     if isinstance(addon, types.ModuleType) and children is not None and not isinstance(children, list | tuple):
         raise ScriptError(f"{addon.__file__}: addons has to be a list, not {type(children).__name__}")
     return list(children) if isinstance(children, list | tuple) else []
+
+
+def own_frames(error: BaseException, path: str = "") -> list[traceback.FrameSummary]:
+    """The frames of the script at ``path`` and of modules like it, without those of libraries."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [frame for frame in frames if frame.filename == path or not _is_foreign(frame.filename)]
 
 
 def _of_argparse(error: BaseException) -> bool:

@@ -59,6 +59,8 @@ MALFORMED: dict[str, Pairs] = {
     "te that is not trailers": [*START, (b"te", b"gzip")],
     "a length that does not match": [*START, (b"content-length", b"5")],
     "two hosts": [*START, (b"host", b"example.com"), (b"host", b"other.example")],
+    "an empty host": [*START[:2], START[3], (b"host", b"")],
+    "an empty authority": [*START[:2], (b":authority", b""), START[3]],
     "a host that is not the authority": [*START, (b"host", b"other.example")],
     "an authority with a path": [*START[:2], (b":authority", b"a/b"), START[3]],
     "an authority with a user": [*START[:2], (b":authority", b"u@a"), START[3]],

@@ -156,10 +156,10 @@ def _check_values(headers: Sequence[tuple[bytes, bytes]], peer: Peer, validate: 
 def _host(pseudo: dict[bytes, bytes], facts: Facts, validate: bool) -> bytes | None:
     """What the request is addressed to. ``:authority`` and Host have to agree (RFC 9113 section 8.3.1)."""
     authority, host = pseudo.get(b":authority"), facts.get(b"host")
-    if authority and host is not None and host != authority and validate:
+    if authority is not None and host is not None and host != authority and validate:
         raise _malformed("client", f":authority is {shown(authority)}, Host is {shown(host)}")
-    found = authority or host
-    if found and validate and (len(found) > 300 or not is_authority(found)):
+    found = host if authority is None else authority
+    if found is not None and validate and (len(found) > 300 or not is_authority(found)):
         raise _malformed("client", f"the authority {shown(found)}")
     return found
 

@@ -99,7 +99,14 @@ def _addressed(data: RequestData) -> Fields:
     fields = data.headers.fields
     if data.http_version != b"HTTP/2.0" or data.headers.raw(b"host") is not None:
         return fields
-    return ((b"Host", data.authority or target(data, True).split(b"/", 3)[2]), *fields)
+    return ((b"Host", data.authority or _authority(data)), *fields)
+
+
+def _authority(data: RequestData) -> bytes:
+    """Where a request goes, as a target or a Host says it."""
+    from flowdump import urls
+
+    return urls.authority_to_ascii(urls.hostport(data.scheme, data.host, data.port))
 
 
 def _goes_in_chunks(data: ResponseData, request: RequestHead) -> bool:
@@ -119,10 +126,7 @@ def target(data: RequestData, absolute_form: bool) -> bytes:
     """The request target: origin-form for an origin, absolute-form for a proxy (RFC 9112 section 3.2)."""
     if not absolute_form:
         return data.path or b"/"
-    from flowdump import urls
-
-    authority = urls.authority_to_ascii(urls.hostport(data.scheme, data.host, data.port))
-    return b"%b://%b%b" % (data.scheme, authority, data.path)
+    return b"%b://%b%b" % (data.scheme, _authority(data), data.path)
 
 
 def says_close(headers: Headers) -> bool:

@@ -8,6 +8,7 @@ import gc
 import struct
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ from tests.support.http2 import Gone, Pairs, Peer, Reply, Reset, h2_client, h2_o
 from tests.support.live import origin, run, running
 
 from flowdump.engine.http2 import PREFACE
+from flowdump.engine.http2_stream import Inbox
 from flowdump.http import HTTPFlow, Response
 
 __all__ = ["pki"]
@@ -329,6 +331,28 @@ def test_a_client_that_reads_nothing_is_cut_when_too_much_waits_for_it() -> None
             writer.close()
 
     run(scenario())
+
+
+def test_interim_responses_without_end_are_a_502() -> None:
+    async def wild(peer: Peer, identifier: int) -> None:
+        for _ in range(1000):
+            peer.h2.send_headers(identifier, [(b":status", b"103")])
+        peer.flush()
+
+    async def scenario() -> None:
+        async with h2_origin(wild) as server, running() as proxy, h2_client(proxy, server.port) as client:
+            assert (await client.fetch("GET", "/")).status == 502
+            assert "interim" in str(proxy.flow.error)
+
+    run(scenario())
+
+
+def test_a_body_of_single_bytes_takes_no_more_memory_than_its_bytes() -> None:
+    inbox: Any = Inbox(Mock(), 1)
+    for _ in range(100_000):
+        inbox.feed(b"ab")
+    assert len(inbox._pieces) < 250
+    assert sum(map(len, inbox._pieces)) == inbox.received == 200_000
 
 
 def test_many_streams_on_one_connection_leave_memory_flat() -> None:

@@ -15,6 +15,7 @@ from h2 import events as h2_events
 
 from flowdump.engine import http2_fields
 from flowdump.engine.errors import ConnectionFailure, PeerClosed, ProtocolError, TimedOut
+from flowdump.engine.framing import refusal
 from flowdump.engine.http2 import Http2Connection
 from flowdump.engine.http2_stream import CANCEL, NO_ERROR, REFUSED_STREAM, Http2Stream
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 #: Seconds in which a ping has to be answered. A round trip takes one at most; an origin may be busy.
 PONG: Final = 15.0
+
+#: Heads that may wait for their exchange: interim responses come fast, and in any number.
+MAX_WAITING: Final = 100
 
 #: The number of the last stream that can be opened on a connection (RFC 9113 section 5.1.1).
 _LAST_STREAM: Final = 2**31 - 1
@@ -96,6 +100,8 @@ class ClientStream(Http2Stream):
         self.remote_ended = ended
         head = http2_fields.read_response(headers, ended, self._method, validate)
         self._seen = True
+        if len(self._heads) >= MAX_WAITING:
+            raise refusal(f"more than {MAX_WAITING} interim responses at a time", "server")
         self._heads.append(head)
         if head.framing.kind == "length":
             self.body.expect(head.framing.length)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 QUEUE_HIGH: Final = 256 * 1024
 QUEUE_LOW: Final = 64 * 1024
 
+#: Pieces that wait are put together up to this many bytes.
+_CRUMBS: Final = 1024
+
 #: Error codes (RFC 9113 section 7) that are used here.
 NO_ERROR: Final = 0
 PROTOCOL_ERROR: Final = 1
@@ -85,7 +88,11 @@ class Inbox:
 
     def feed(self, data: bytes) -> None:
         self.last_active = self._connection.stream.last_active
-        self._pieces.append(data)
+        pieces = self._pieces
+        if pieces and len(pieces[-1]) + len(data) <= _CRUMBS and self._paid == 0:
+            pieces[-1] += data  # a window of single bytes would take forty times as much memory
+        else:
+            pieces.append(data)
         self.received += len(data)
         self._wake()
 

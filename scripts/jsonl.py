@@ -143,7 +143,7 @@ def dns_part(message: dns.DNSMessage | None) -> dict[str, Any] | None:
         "id": message.id,
         "response_code": dns.RESPONSE_CODES.get(message.response_code, str(message.response_code)),
         "questions": [f"{question.name} {dns.type_name(question.type)}" for question in message.questions],
-        "answers": [str(answer) for answer in message.answers],
+        "answers": [f"{each.name} {dns.type_name(each.type)} {each.data_text()}" for each in message.answers],
     }
 
 

@@ -107,6 +107,8 @@ def test_flows_as_they_end_and_no_more_than_wanted() -> None:
     ],
 )
 def test_what_the_command_line_would_refuse(options: dict[str, Any], reason: str) -> None:
+    before = dict(vars(ctx))
+
     async def scenario() -> None:
         with pytest.raises(UserError, match=reason):
             async with flowdump.Proxy(confdir=CONFDIR, **options):

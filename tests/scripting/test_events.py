@@ -13,6 +13,7 @@ from flowdump.hooks import EVENT_NAMES
 #: A script that notes every event with what is in the flow at that time.
 NOTING = f"""
 events = {EVENT_NAMES!r}
+never = "next_layer", "quic_start_client", "quic_start_server"
 seen = []
 
 def state(flow):
@@ -29,7 +30,7 @@ def make(event):
     return handler
 
 for event in events:
-    if event not in ("load", "configure", "running", "done", "update", "add_log"):
+    if event not in ("load", "configure", "running", "done", "update", "add_log", *never):
         globals()[event] = make(event)
 """
 

@@ -140,14 +140,14 @@ async def _hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 def visit(host: str, port: int, sent: str) -> None:
     """Connect, say something, print what comes back."""
-    with socket.create_connection((host, port), timeout=10) as connection:
-        connection.sendall(sent.encode())
-        received = b""
-        try:
+    received = b""
+    try:  # a connection that is reset at once may be so before connecting is done
+        with socket.create_connection((host, port), timeout=10) as connection:
+            connection.sendall(sent.encode())
             while data := connection.recv(4096):
                 received += data
-        except ConnectionError:
-            received += b"<reset>"
+    except ConnectionResetError:
+        received += b"<reset>"
     print(received.decode())
 
 

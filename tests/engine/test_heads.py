@@ -752,3 +752,18 @@ def test_trailers_are_still_asked_for() -> None:
 def test_an_upgrade_goes_on() -> None:
     fields = ((b"Connection", b"Upgrade, HTTP2-Settings"), (b"Upgrade", b"h2c"), (b"HTTP2-Settings", b"AAMA"))
     assert forwarded((*fields, (b"Proxy-Connection", b"x"), (b"Keep-Alive", b"y")), upgrading=True) == fields
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /caf\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX Y: 1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX : 1\r\n\r\n",
+    ],
+)
+def test_who_is_refused_is_told_of_the_option_that_is_less_strict(head: bytes) -> None:
+    with pytest.raises(ProtocolError, match="validate_inbound_headers=false"):
+        parse_request_head(head)
+    assert parse_request_head(head, validate=False).host == b"a"

@@ -72,14 +72,17 @@ _USUAL_STATUS_LINES: Final = {
 _LENIENT_REQUEST_LINE = rb"([-!#$%&'*+.^_`|~0-9A-Za-z]+) ([!-~\x80-\xff]+) (HTTP/1\.[01])"
 _OUTSIDE_TOKENS = rb"[^!#-'*+.^_`|~0-9A-Za-z-]+"
 
+#: For what devices and programs do that know no better: names with blanks, targets that are not ASCII.
+_HINT = " (the option validate_inbound_headers=false is less strict)"
+
 #: What makes a head unacceptable whatever h11 thinks of it, in words.
 _FAULTS: Final = (
     (rb"(?<!\r)\n", "a line ends with a bare LF"),
     (rb"\r(?!\n)", "there is a bare CR in it"),
     (rb"\r\n\r\n(?!\Z)", "there is an empty line in it"),
-    (rb"\r\n[ \t]", "a line begins with a blank (obsolete line folding)"),
+    (rb"\r\n[ \t]", "a line begins with a blank, obsolete line folding" + _HINT),
     (rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "there is a control character in it"),
-    (rb"\r\n[!#-9;-~]+[ \t]+:", "there is a blank in front of a colon"),
+    (rb"\r\n[!#-9;-~]+[ \t]+:", "there is a blank in front of a colon" + _HINT),
 )
 
 _Request = tuple[bytes, bytes, bytes, Fields, Facts]
@@ -263,7 +266,7 @@ def _judge(judge: h11.Connection, head: bytes, peer: Peer) -> None:
         event = judge.next_event()
     except h11.RemoteProtocolError as error:
         text = re.sub(r"bytearray\(b(.*)\)", r"\1", str(error))
-        raise refusal(f"malformed {what} head: {text[:200]}", peer, error.error_status_hint) from None
+        raise refusal(f"malformed {what} head: {text[:200]}{_HINT}", peer, error.error_status_hint) from None
     if not isinstance(event, h11.Request | h11.Response | h11.InformationalResponse):
         raise refusal(f"an incomplete {what} head", peer)
 

@@ -192,7 +192,7 @@ class Stream(asyncio.BufferedProtocol):
         if isinstance(self.error, ssl.SSLError):
             raise TlsError(describe_failure(self.error, self.peer), self.peer)
         if isinstance(self.error, OSError):
-            raise PeerClosed(f"the {self.peer} broke the connection: {self.error}", self.peer)
+            raise PeerClosed(f"the {self.peer} broke the connection: {self.error.strerror or self.error}", self.peer)
         if self.error is not None:
             raise self.error
         return False

@@ -13,11 +13,13 @@ import pkgutil
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from flowdump import addons, filters, message, request, response
+from flowdump.contentviews import choice
 from flowdump.hooks import EVENTS
 from flowdump.option_table import GROUPS, OPTIONS, Spec
 
@@ -180,6 +182,10 @@ def _arguments(function: Any) -> str:
     return f"({', '.join(str(one.replace(annotation=one.empty, default=one.empty)) for one in parameters)})"
 
 
+def views() -> str:
+    return textwrap.fill(f"{', '.join(map(code, choice.names()))}.", 118) + "\n"
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "events": events,
     "options": options,
@@ -187,6 +193,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "filters": filter_codes,
     "commands": commands,
     "addons": own_addons,
+    "views": views,
     "message": lambda: attributes(message.Message),
     "request": lambda: attributes(request.Request, message.Message),
     "response": lambda: attributes(response.Response, message.Message),

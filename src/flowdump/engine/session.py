@@ -274,10 +274,13 @@ class Session:
         begin = len(data.scheme) + 3
         end = len(target) - len(data.path)
         data.authority = target[begin:end]
-        if head.host != data.authority or target[end:] != data.path:
+        if target[end:] != data.path or b"@" in data.authority:
             data.authority = re.split(rb"[/?#]", target[begin:], maxsplit=1)[0].rpartition(b"@")[2]
-        if head.host != data.authority:  # the target wins (RFC 9112 section 3.2.2)
-            data.headers["host"] = data.authority
+        if head.host is None:
+            data.headers["Host"] = data.authority
+        elif head.host != data.authority:  # the target wins (RFC 9112 section 3.2.2)
+            own = data.authority
+            data.headers.fields = tuple([(k, own if k.lower() == b"host" else v) for k, v in head.headers])
 
     def _new_flow(self, data: RequestData) -> HTTPFlow:
         flow = HTTPFlow(self.client, Server(address=(data.host, data.port)), live=self)

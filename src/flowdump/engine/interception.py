@@ -23,7 +23,7 @@ from flowdump.engine.dialing import is_address
 from flowdump.engine.errors import ConnectionFailure, PeerClosed, TimedOut, TlsError
 from flowdump.engine.given_certs import GivenCerts
 from flowdump.engine.tls_contexts import TlsContexts
-from flowdump.engine.tls_failures import describe_failure
+from flowdump.engine.tls_failures import describe_failure, way_out
 from flowdump.exceptions import OptionsError
 from flowdump.hook_data import ClientHelloData, Context, TlsData
 from flowdump.hooks import fire
@@ -226,7 +226,7 @@ class Interception:
         except TimeoutError:
             raise TimedOut(f"the {stream.peer} took too long for the TLS handshake", stream.peer) from None
         except ssl.SSLError as error:
-            raise TlsError(describe_failure(error, stream.peer), stream.peer) from None
+            raise TlsError(describe_failure(error, stream.peer) + way_out(error, stream.peer), stream.peer) from None
 
     # -- towards the origin --------------------------------------------------------------------------------------
 

@@ -105,6 +105,9 @@ _VERIFY: Final = {
     68: "has a signature that is too weak",
 }
 
+#: Results that go away when the right authority is known.
+_UNTRUSTED: Final = frozenset((2, 18, 19, 20, 21, 27))
+
 
 #: ``[SSL] tlsv1 alert no application protocol (_ssl.c:1006)``
 _in_text = re.compile(r"\[SSL\] ([\w ]+) \(_ssl").match
@@ -121,6 +124,15 @@ def describe_failure(error: BaseException, peer: Peer) -> str:
         return _EARLY.format(peer=peer)
     reason = _reason(error)
     return _sentence(reason, peer).format(peer=peer) if reason else f"TLS with the {peer} failed: {_plain(error)}"
+
+
+def way_out(error: BaseException, peer: Peer) -> str:
+    """Which options help when an origin could not be verified, to be put behind the sentence; else empty."""
+    if peer == "client" or not isinstance(error, ssl.SSLCertVerificationError):
+        return ""
+    if error.verify_code in _UNTRUSTED:
+        return " (options: ssl_verify_upstream_trusted_ca names authorities, ssl_insecure accepts any certificate)"
+    return " (the option ssl_insecure accepts any certificate)"
 
 
 def _reason(error: BaseException) -> str:

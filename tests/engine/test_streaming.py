@@ -336,3 +336,18 @@ def test_body_size_limit_holds_for_streamed_bodies() -> None:
             assert "body_size_limit" in str(proxy.flow.error)
 
     run(scenario())
+
+
+def test_a_body_that_ends_with_the_connection_does_not_promise_to_keep_it() -> None:
+    large = CHUNKED + chunk(b"x" * 2000) + b"0\r\n\r\n"
+
+    async def scenario() -> None:
+        async with origin(large) as server, running(stream_large_bodies="1k") as proxy:
+            start = f"GET http://127.0.0.1:{server.port}/ HTTP/1.0\r\n".encode()
+            reply = await proxy.send(start + b"Connection: keep-alive\r\n\r\n", half_close=False)
+            head, _, body = reply.partition(b"\r\n\r\n")
+            assert body == b"x" * 2000
+            assert b"\r\nConnection: close" in head
+            assert b"keep-alive" not in head
+
+    run(scenario())

@@ -88,7 +88,7 @@ class Onboarding:
 
     def request(self, flow: HTTPFlow) -> None:
         request = flow.request
-        if not ctx.options.onboarding or flow.response is not None:
+        if not ctx.options.onboarding or flow.response is not None or not request:  # a script may have taken it away
             return
         if request.host.lower() != ctx.options.onboarding_host.lower():
             return

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from flowdump.connection import hostport
 from flowdump.engine import streaming
-from flowdump.engine.errors import ConnectionFailure, Killed, Peer, PeerClosed, ProtocolError, ScriptFailed
+from flowdump.engine.errors import ConnectionFailure, Killed, Peer, PeerClosed, ProtocolError, ScriptFailed, TimedOut
 from flowdump.engine.framing import NONE
 from flowdump.engine.heads import ResponseHead
 from flowdump.engine.http1 import check_size
@@ -319,6 +319,8 @@ class Exchange:
             client.abort(code)
             return
         if isinstance(error, ConnectionFailure) and error.peer == "client":
+            if isinstance(error, TimedOut):  # it is slow, not gone
+                client.fail(408, str(error), flow.request.data.method, code)
             client.close()
             return
         status = error.status if not (isinstance(error, ProtocolError) and error.peer == "server") else 502

@@ -64,7 +64,7 @@ def whole_response(data: ResponseData, method: bytes, request: RequestHead) -> t
     fields = forwarded(data.headers.fields, upgrading=data.status_code == 101)
     content = data.content or b""
     if _is_bodiless(data.status_code, method):
-        fields = _without(fields, b"transfer-encoding") if method != b"HEAD" else fields
+        fields = _of_bodiless(fields, data.status_code, method)
         content = b""
     elif _goes_in_chunks(data, request):
         fields = _chunked(fields)
@@ -83,7 +83,7 @@ def streamed_response(
     fields = forwarded(data.headers.fields)
     if _is_bodiless(data.status_code, method):
         framing = NONE
-        fields = _without(fields, b"transfer-encoding") if method != b"HEAD" else fields
+        fields = _of_bodiless(fields, data.status_code, method)
     elif incoming.kind == "length" and not callable(response.stream) and data.headers.raw(b"trailer") is None:
         framing = incoming
     elif request.version == b"HTTP/1.0":
@@ -144,6 +144,13 @@ def _for_proxy(fields: Fields, headers: Headers, authorization: bytes) -> Fields
 
 def _is_bodiless(status_code: int, method: bytes) -> bool:
     return method == b"HEAD" or status_code in (204, 304) or status_code < 200
+
+
+def _of_bodiless(fields: Fields, status_code: int, method: bytes) -> Fields:
+    """What a response without a body may say of one (RFC 9110 section 8.6, RFC 9112 section 6.1)."""
+    if method != b"HEAD":
+        fields = _without(fields, b"transfer-encoding")
+    return _without(fields, b"content-length") if status_code == 204 or status_code < 200 else fields
 
 
 def _with_length(fields: Fields, headers: Headers, length: int) -> Fields:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import time
 from typing import TYPE_CHECKING, Any
 
 from flowdump import urls
 from flowdump.connection import Client, ConnectionState, Server, hostport
-from flowdump.engine import openings, tunnel
+from flowdump.engine import openings, targets, tunnel
 from flowdump.engine.entrances import ENTRANCES
-from flowdump.engine.errors import ConnectionFailure, PeerClosed, ProtocolError
+from flowdump.engine.errors import ConnectionFailure, PeerClosed, ProtocolError, TimedOut
 from flowdump.engine.exchange import Exchange
 from flowdump.engine.framing import shown
 from flowdump.engine.heads import response_head_bytes
@@ -25,7 +24,6 @@ from flowdump.engine.http1 import Http1Server
 from flowdump.engine.upstream import Destination, Upstream, Upstreams
 from flowdump.exceptions import ControlException
 from flowdump.flow import Error
-from flowdump.headers import Headers
 from flowdump.hooks import fire
 from flowdump.http import HTTPFlow, Request, RequestData, Response
 from flowdump.tcp import TCPFlow
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
     from flowdump.engine.websocket import Relay
 
 _TLS_HANDSHAKE = 0x16
-_VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]").fullmatch
 
 #: Seconds for which a refused client may go on sending, so that it comes to read why.
 LINGER = 2.0
@@ -193,7 +190,7 @@ class Session:
             raise ProtocolError(f"CONNECT to {shown(head.target)}: {error}", status=400) from None
         if not port:
             raise ProtocolError(f"CONNECT to {shown(head.target)}: a port is missing", status=400)
-        data = _request_data(head)
+        data = targets.request_data(head)
         data.host, data.port, data.authority = host, port, head.target
         flow = self._new_flow(data)
         await fire(self.hooks.table.http_connect, flow)
@@ -228,59 +225,18 @@ class Session:
 
     def _flow(self, head: RequestHead) -> HTTPFlow:
         """The flow of a request, from wherever it says it wants to go. Raises ProtocolError."""
-        data = _request_data(head)
+        data = targets.request_data(head)
         if head.target.startswith(b"/") or head.target == b"*":
-            self._origin_form(data, head.target)
+            targets.origin_form(data, head.target, self.destination)
         else:
-            self._absolute_form(data, head)
+            # In reverse mode, say, where a request goes is not for the client to say.
+            targets.absolute_form(data, head, None if self.mode.is_proxy else self.destination)
         flow = self._new_flow(data)
         if self.mode.kind == "reverse" and not self.options.keep_host_header:
-            self._rewrite_host(flow, head.host)
+            targets.rewrite_host(flow, head.host)
         elif head.host is not None and data.authority not in (b"", head.host):
             flow.metadata["host_header_arrived"] = head.host
         return flow
-
-    def _rewrite_host(self, flow: HTTPFlow, arrived: bytes | None) -> None:
-        """The server of reverse mode is asked by its own name; the one that arrived is kept in the metadata."""
-        data = flow.request.data
-        own = urls.authority_to_ascii(urls.hostport(data.scheme, data.host, data.port))
-        if own != arrived:
-            data.authority = data.authority and own
-            if not data.authority or "host" in data.headers:
-                data.headers["Host"] = own
-            if arrived is not None:
-                flow.metadata["host_header_arrived"] = arrived
-
-    def _origin_form(self, data: RequestData, path: bytes) -> None:
-        destination = self.destination
-        if destination is None:
-            raise ProtocolError(
-                "this is a proxy: the request names no host to go to. Set it up as the proxy of your client", status=400
-            )
-        data.scheme = b"https" if destination.tls else b"http"
-        data.host, data.port, data.path = destination.host, destination.port, path
-
-    def _absolute_form(self, data: RequestData, head: RequestHead) -> None:
-        target = head.target
-        try:
-            data.scheme, data.host, data.port, data.path = urls.parse(target)
-        except ValueError as error:
-            raise ProtocolError(f"request target {shown(target)}: {error}", status=400) from None
-        if data.scheme not in (b"http", b"https"):
-            raise ProtocolError(f"the scheme {data.scheme.decode('ascii', 'replace')!r} is not HTTP", status=400)
-        if self.destination is not None and not self.mode.is_proxy:
-            self._origin_form(data, data.path)  # where it goes is not for the client to say
-            return
-        begin = len(data.scheme) + 3
-        end = len(target) - len(data.path)
-        data.authority = target[begin:end]
-        if target[end:] != data.path or b"@" in data.authority:
-            data.authority = re.split(rb"[/?#]", target[begin:], maxsplit=1)[0].rpartition(b"@")[2]
-        if head.host is None:
-            data.headers["Host"] = data.authority
-        elif head.host != data.authority:  # the target wins (RFC 9112 section 3.2.2)
-            own = data.authority
-            data.headers.fields = tuple([(k, own if k.lower() == b"host" else v) for k, v in head.headers])
 
     def _new_flow(self, data: RequestData) -> HTTPFlow:
         flow = HTTPFlow(self.client, Server(address=(data.host, data.port)), live=self)
@@ -295,14 +251,16 @@ class Session:
         if not line and isinstance(error, ConnectionFailure):
             raise error  # the client went away between two requests: that is its right
         flow = await self._refused(line, error)
-        status = 400 if isinstance(error, ConnectionFailure) else error.status
+        status = error.status
+        if isinstance(error, ConnectionFailure):
+            status = 408 if isinstance(error, TimedOut) else 400
         client.fail(status, str(error), flow.request.data.method)
         self.finished(flow)
         await self.linger()
 
     async def _refused(self, line: bytes, error: ProtocolError | ConnectionFailure) -> HTTPFlow:
         """The flow of a request that cannot be understood, as far as its first line tells; ``error`` has fired."""
-        flow = self._new_flow(self._told(line))
+        flow = self._new_flow(targets.told(line, self.destination))
         flow.error = Error(str(error))
         self.proxy.log.warn(f"{hostport(self.client.peername)}: {error}")
         await fire(self.hooks.table.error, flow)
@@ -311,29 +269,6 @@ class Session:
     async def record_refused(self, line: bytes, error: ProtocolError) -> None:
         """Record a request that cannot be understood."""
         self.finished(await self._refused(line, error))
-
-    def _told(self, line: bytes) -> RequestData:
-        """What can be told of a refused request from its first line."""
-        data = RequestData()
-        destination = self.destination
-        data.host, data.port = (destination or ("", 0))[:2]
-        data.scheme = b"https" if destination is not None and destination.tls else b"http"
-        data.authority, data.http_version = b"", b"HTTP/1.1"
-        data.headers, data.content, data.trailers = Headers(), b"", None
-        data.timestamp_start = data.timestamp_end = time.time()
-        words = line.split(b" ")
-        if len(words) > 1 and _VERSION(words[-1]):
-            data.http_version = words.pop()
-        data.method, data.path = words[0], b" ".join(words[1:])
-        if data.method == b"CONNECT":
-            data.authority, data.path = data.path, b""
-        with contextlib.suppress(ValueError):
-            if data.method == b"CONNECT":
-                host, port = urls.parse_authority(data.authority, check=True)
-                data.host, data.port = host, port or 0
-            elif not data.path.startswith(b"/"):
-                data.scheme, data.host, data.port, data.path = urls.parse(data.path)
-        return data
 
     # -- not HTTP ------------------------------------------------------------------------------------------------
 
@@ -462,17 +397,3 @@ class Session:
     def __repr__(self) -> str:
         where = f" → {hostport(self.destination[:2])}" if self.destination else ""
         return f"Session({hostport(self.client.peername)}{where})"
-
-
-def _request_data(head: RequestHead) -> RequestData:
-    data = RequestData()
-    data.method = head.method
-    data.http_version = head.version
-    data.headers = Headers.of(head.headers)
-    data.content = data.trailers = None
-    data.timestamp_start = time.time()
-    data.timestamp_end = None
-    data.scheme = data.path = b""
-    data.authority = (head.host or b"") if head.version == b"HTTP/2.0" else b""
-    data.host, data.port = "", 0
-    return data

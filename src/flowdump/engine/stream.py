@@ -319,11 +319,19 @@ class Stream(asyncio.BufferedProtocol):
     def check_idle(self, now: float) -> None:
         """Fail if the peer is too slow; ``now`` is the loop's time."""
         if self.deadline is not None and now > self.deadline:
-            self.fail(TimedOut(f"the {self.peer} took too long", self.peer))
+            self._too_slow(TimedOut(f"the {self.peer} took too long", self.peer))
         elif self._reader is None and self._writer is None and not self._transport.is_closing():
             self._not_awaited = now
         elif self.idle_limit is not None and now - max(self.last_active, self._not_awaited) > self.idle_limit:
-            self.fail(TimedOut(f"the {self.peer} was idle for {self.idle_limit:g} s", self.peer))
+            self._too_slow(TimedOut(f"the {self.peer} was idle for {self.idle_limit:g} s", self.peer))
+
+    def _too_slow(self, error: TimedOut) -> None:
+        """Fail; a client that takes what it is sent may still be told why."""
+        if self.peer == "server" or self._writer is not None or self._transport.get_write_buffer_size():
+            self.fail(error)
+        else:
+            self.error, self.at_eof = error, True
+            self._wake_reader()
 
     # -- closing -------------------------------------------------------------------------------------------------
 

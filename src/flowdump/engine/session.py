@@ -97,7 +97,7 @@ class Session:
             self.client.timestamp_end = time.time()
             self.client.state = ConnectionState.CLOSED
             await fire(self.hooks.table.client_disconnected, self.client)
-            del self.upstreams  # what holds each other waits for the collector, and TLS is large
+            self.upstreams.forget()
 
     async def serve(self) -> None:
         """Find out what the client speaks, and speak it."""

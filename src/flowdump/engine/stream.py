@@ -288,7 +288,7 @@ class Stream(asyncio.BufferedProtocol):
             codec = self._codecs[-1]
             codec.receive(data)
             if codec.established:
-                codec.read_into(self.buffer)
+                codec.read_into(self.buffer, self._scratch)
             self.at_eof = self.at_eof or codec.eof
         except Exception as error:  # ssl.SSLError: the peer sent no valid record, or an alert
             self.error, self.at_eof = error, True

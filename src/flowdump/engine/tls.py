@@ -25,7 +25,7 @@ can tell that two connections are of one client; a proxy for tests has no such s
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from flowdump.certs import Cert
 
@@ -92,43 +92,50 @@ class TlsCodec:
         What it had sent before comes out first: then ``eof`` is True at once, and the next ``read`` raises.
         """
         plain = bytearray()
-        self.read_into(plain)
+        self.read_into(plain, memoryview(bytearray(RECORD)))
         return bytes(plain)
 
-    def read_into(self, buffer: bytearray) -> None:
-        """Append what ``read`` would give: a large body is copied once less."""
+    def read_into(self, buffer: bytearray, scratch: memoryview) -> None:
+        """Append what ``read`` would give, by way of ``scratch``, which holds a record at least.
+
+        A buffer that grows record by record is moved about for it; this way it grows once.
+        """
         if self._failure is not None:
             raise self._failure
-        before = len(buffer)
+        before, filled = len(buffer), 0
         buffer += self._unread
         self._unread = b""
         while self._incoming.pending:
+            if filled > len(scratch) - RECORD:
+                buffer += scratch[:filled]
+                filled = 0
             try:
-                piece = self._read_record()
+                size = self._read_record(scratch[filled:])
             except ssl.SSLError as error:
                 self._failure, self.eof, self.truncated = error, True, True
-                if len(buffer) == before:
+                if len(buffer) + filled == before:
                     raise
                 break
-            if not piece:
+            if not size:
                 break
-            buffer += piece
+            filled += size
+        buffer += scratch[:filled]
         if self._cut and not self.eof:
             self.eof = self.truncated = True
         if self._on_session is not None:
             self._offer_session()
 
-    def _read_record(self) -> bytes:
+    def _read_record(self, space: memoryview) -> int:
         try:
-            piece = self._object.read(RECORD)
+            size = cast("int", self._object.read(RECORD, space))  # given a buffer, it tells how much
         except ssl.SSLWantReadError:
-            return b""
+            return 0
         except ssl.SSLZeroReturnError:  # the peer's goodbye after ours
             self.eof = True
-            return b""
-        if not piece:
+            return 0
+        if not size:
             self.eof = True
-        return piece
+        return size
 
     # -- writing -------------------------------------------------------------------------------------------------
 

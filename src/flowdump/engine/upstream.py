@@ -164,6 +164,10 @@ class Upstreams:
             for upstream in self._idle.popitem()[1]:
                 await self._close(upstream)
 
+    def forget(self) -> None:
+        """The session has ended. What holds each other waits for the collector, and TLS is large."""
+        del self._http2, self._session
+
     async def discard(self, upstream: Upstream) -> None:
         """A connection that is of no use any more."""
         await self._close(upstream)

@@ -178,15 +178,32 @@ async def read_head(stream: Stream) -> bytes | None:
         stream.deadline = None
 
 
-class Http1Server:
+class _Sink:
+    """What both sides have in common: a stream, and a body that is sent over it piece by piece."""
+
+    def __init__(self, stream: Stream, validate: bool) -> None:
+        self.stream = stream
+        self._validate = validate
+        self._writer = BodyWriter(stream, NONE)
+
+    def send_body(self, piece: bytes) -> None:
+        self._writer.write(piece)
+
+    @property
+    def clogged(self) -> bool:
+        return self.stream.clogged
+
+    async def drain(self) -> None:
+        await self.stream.drain()
+
+
+class Http1Server(_Sink):
     """The client's side of exchanges: one after the other over one stream."""
 
     def __init__(self, stream: Stream, validate: bool = True) -> None:
-        self.stream = stream
-        self._validate = validate
+        super().__init__(stream, validate)
         self.head: RequestHead | None = None
         self.body = self._no_body = BodyReader(stream, NONE, "client")
-        self._writer = BodyWriter(stream, NONE)
         self.head_sent = False
         self.keep_alive = True
         self._raw = b""
@@ -239,16 +256,6 @@ class Http1Server:
         self._writer = BodyWriter(self.stream, framing)
         self.stream.write(head)
 
-    def send_body(self, piece: bytes) -> None:
-        self._writer.write(piece)
-
-    @property
-    def clogged(self) -> bool:
-        return self.stream.clogged
-
-    async def drain(self) -> None:
-        await self.stream.drain()
-
     def finish(self, trailers: Fields = ()) -> None:
         self.keep_alive = self._writer.finish(trailers) and self.keep_alive
 
@@ -268,16 +275,14 @@ class Http1Server:
         return self.stream
 
 
-class Http1Client:
+class Http1Client(_Sink):
     """An origin's side of exchanges: one after the other over one stream."""
 
     def __init__(self, stream: Stream, validate: bool = True) -> None:
-        self.stream = stream
-        self._validate = validate
+        super().__init__(stream, validate)
         self._method = b""
         #: What another proxy is told with requests in absolute form.
         self.proxy_authorization = b""
-        self._writer = BodyWriter(stream, NONE)
         self.body = BodyReader(stream, NONE, "server")
         #: Exchanges that ended on this connection.
         self.served = 0
@@ -302,16 +307,6 @@ class Http1Client:
         self.request_sent = self.reusable = False
         self._writer = BodyWriter(self.stream, framing)
         self.stream.write(raw)
-
-    def send_body(self, piece: bytes) -> None:
-        self._writer.write(piece)
-
-    @property
-    def clogged(self) -> bool:
-        return self.stream.clogged
-
-    async def drain(self) -> None:
-        await self.stream.drain()
 
     def finish(self, trailers: Fields = ()) -> None:
         self._writer.finish(trailers)

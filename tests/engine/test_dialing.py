@@ -72,6 +72,7 @@ def test_a_name_is_looked_up_once_for_connections_at_the_same_time_and_soon_afte
             assert resolver.asked == ["origin.example"]
             monkeypatch.setattr(dialing, "KEPT", -1.0)
             dialer._known.clear()
+            dialer._proven.clear()
             await dial(dialer, streams, port)
             await dial(dialer, streams, port)
             assert len(resolver.asked) == 3
@@ -87,7 +88,8 @@ def test_an_address_that_refuses_gives_way_to_the_next_which_is_first_from_then_
         dialer, streams = Dialer(), Streams()
         with listening() as port:
             assert await dial(dialer, streams, port) == "127.0.0.1"
-            assert dialer._known["origin.example", port][1][0] == "127.0.0.1"
+            assert dialer._proven["origin.example", port][1] == "127.0.0.1"
+            assert await dial(dialer, streams, port) == "127.0.0.1"
 
     run(scenario())
 

@@ -2,9 +2,9 @@
 for a moment.
 
 A look-up takes a thread and, through the interpreter's lock, a good part of what a whole connection costs; browsers
-open half a dozen connections to one name at once. So addresses are kept for ``KEPT`` seconds, the one that answered
-last in front, and connections that are made at the same time share one look-up. A name none of whose addresses can be
-reached is looked up again next time.
+open half a dozen connections to one name at once. So addresses are kept for ``KEPT`` seconds, the one that answered is
+taken without a race as long, and connections that are made at the same time share one look-up. A name none of whose
+addresses can be reached is looked up again next time.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from contextlib import suppress
+from functools import lru_cache
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +38,8 @@ class Dialer:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._known: dict[Name, tuple[float, list[str]]] = {}
+        #: The address that answered, and until when it is taken without a race.
+        self._proven: dict[Name, tuple[float, str]] = {}
         self._lookups: dict[Name, asyncio.Task[list[str]]] = {}
 
     async def dial(self, host: str, port: int, local: str | None, made: Callable[[], Stream]) -> Stream:
@@ -49,15 +53,20 @@ class Dialer:
         if is_address(host):
             return await attempt(host)
         name = host, port
+        proven = self._proven.get(name)
+        if proven is not None and self._loop.time() < proven[0]:
+            with suppress(OSError):
+                return await attempt(proven[1])
+        self._proven.pop(name, None)
         addresses = await self._addresses(name)
         try:
             address, stream = await _race(attempt, addresses)
         except OSError:
             self._known.pop(name, None)
             raise
-        if address != addresses[0] and name in self._known:
-            others = [other for other in addresses if other != address]
-            self._known[name] = self._known[name][0], [address, *others]
+        self._proven[name] = self._loop.time() + KEPT, address
+        if len(self._proven) > MAX_NAMES:
+            del self._proven[next(iter(self._proven))]
         return stream
 
     def close(self) -> None:
@@ -90,6 +99,7 @@ class Dialer:
         return addresses
 
 
+@lru_cache(maxsize=1024)
 def is_address(host: str) -> bool:
     """Whether a host is an IP address and no name."""
     try:

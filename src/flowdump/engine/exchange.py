@@ -109,12 +109,9 @@ class Exchange:
         if table.update:
             await fire(table.update, [flow])
 
-    async def _buffered(self, body: Body, shape: Framing) -> bytes | None:
-        """The whole body; None when its undeclared length passes stream_large_bodies: it is to be streamed then."""
-        if body.ended:
-            return b""
-        spill = self._stream_limit if shape.kind != "length" else None
-        return await body.whole(self._body_limit, spill)
+    def _limits(self, framing: Framing) -> tuple[int | None, int | None]:
+        """How large a body may be, and how large one of undeclared length before it is streamed."""
+        return self._body_limit, self._stream_limit if framing.kind != "length" else None
 
     # -- request -------------------------------------------------------------------------------------------------
 
@@ -133,7 +130,7 @@ class Exchange:
         if self.head.expect_continue:
             client.send_informational(CONTINUE)
             request.data.headers.pop("expect", None)
-        request.data.content = await self._buffered(client.body, self.head.framing)
+        request.data.content = b"" if client.body.ended else await client.body.whole(*self._limits(self.head.framing))
         if request.data.content is None:  # it turned out to be large: streamed from here on
             return
         request.data.trailers = _trailers(client.body.trailers)
@@ -248,7 +245,7 @@ class Exchange:
         if streaming.wanted(response, head.framing, self.session.options):
             await self._stream_response(head)
             return
-        response.data.content = await self._buffered(body, head.framing)
+        response.data.content = b"" if body.ended else await body.whole(*self._limits(head.framing))
         if response.data.content is None:
             await self._stream_response(head)
             return
@@ -345,7 +342,9 @@ class Exchange:
         self.client.keep_alive = self.client.keep_alive and self.client.body.ended
         if self._upstream is not None:
             upstream, self._upstream = self._upstream, None
-            await self.session.upstreams.release(upstream)
+            upstreams = self.session.upstreams
+            if not upstreams.release(upstream):
+                await upstreams.discard(upstream)
 
 
 def _response(head: ResponseHead) -> Response:

@@ -35,6 +35,10 @@ class Http2Pool:
         self._open: set[Http2Client] = set()
         self._endings: set[asyncio.Task[None]] = set()
 
+    def has(self, destination: Destination) -> bool:
+        """Whether there is a connection to a destination, or will be."""
+        return destination in self._connections or destination in self._connecting
+
     async def get(self, destination: Destination) -> Upstream | None:
         """A stream on the connection to a destination, None if there is none. Raises ConnectionFailure."""
         while True:

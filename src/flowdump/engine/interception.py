@@ -14,6 +14,8 @@ import asyncio
 import re
 import ssl
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from flowdump.connection import Server, hostport
@@ -212,21 +214,28 @@ class Interception:
         await fire(session.hooks.table.tls_failed_client, data)
 
     async def _hello(self, stream: Stream) -> clienthello.ClientHello:
-        try:
-            async with asyncio.timeout(self._proxy.options.tls_timeout or None):
-                return await _client_hello(stream)
-        except TimeoutError:
-            raise TimedOut("the client took too long for the TLS handshake", "client") from None
+        with self._time_limit(stream):
+            return await _client_hello(stream)
 
     async def _finish(self, stream: Stream, codec: TlsCodec) -> None:
         """Shake hands. Raises TlsError, TimedOut or PeerClosed, in words."""
         try:
-            async with asyncio.timeout(self._proxy.options.tls_timeout or None):
+            with self._time_limit(stream):
                 await stream.start_tls(codec)
-        except TimeoutError:
-            raise TimedOut(f"the {stream.peer} took too long for the TLS handshake", stream.peer) from None
         except ssl.SSLError as error:
             raise TlsError(describe_failure(error, stream.peer) + way_out(error, stream.peer), stream.peer) from None
+
+    @contextmanager
+    def _time_limit(self, stream: Stream) -> Iterator[None]:
+        """``tls_timeout`` by the clock of the proxy, which ticks once a second: a timer for each step costs more."""
+        limit = self._proxy.options.tls_timeout
+        stream.deadline = asyncio.get_running_loop().time() + limit if limit else None
+        try:
+            yield
+        except TimedOut:
+            raise TimedOut(f"the {stream.peer} took too long for the TLS handshake", stream.peer) from None
+        finally:
+            stream.deadline = None
 
     # -- towards the origin --------------------------------------------------------------------------------------
 

@@ -113,6 +113,7 @@ class TlsContexts:
         options = self._options
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.options |= ssl.OP_NO_RENEGOTIATION
+        context.num_tickets = 1  # OpenSSL makes two with every handshake, and each takes its time
         self._set_strength(context, "client")
         if options.request_client_cert:
             _ask_for_certificate(context, options)

@@ -93,6 +93,9 @@ class Upstreams:
         Raises ConnectError, TlsError, TimedOut.
         """
         destination = self._destination(flow)
+        idle = self._idle.get(destination)
+        if idle and len(idle) == 1 and not self._http2.has(destination) and idle[0].is_idle:
+            return self._idle.pop(destination)[0]  # the fast path: what follows, for the usual case
         shared = None if upgrading else await self._http2.get(destination)
         upstream = shared or await self._reused(destination)
         if upstream is not None:
@@ -149,12 +152,12 @@ class Upstreams:
         if not self._http2.adopt(upstream):
             self._idle.setdefault(upstream.destination, []).append(upstream)
 
-    async def release(self, upstream: Upstream) -> None:
-        """Take a connection back after an exchange; one that cannot be used again is closed."""
+    def release(self, upstream: Upstream) -> bool:
+        """Take a connection back after an exchange; False for one that cannot be used again, and is to be discarded."""
         if upstream.http.release():
             self._idle.setdefault(upstream.destination, []).append(upstream)
-        elif not upstream.is_shared:
-            await self._close(upstream)
+            return True
+        return upstream.is_shared
 
     async def close_all(self) -> None:
         await self._http2.close()

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import ipaddress
 import os
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdump.connection import hostport
@@ -295,6 +295,7 @@ def _check_address(option: str, address: str | None) -> None:
         raise OptionsError(f"option {option!r} is an IP address of this machine, not {address!r}") from None
 
 
+@lru_cache(maxsize=1024)
 def _plain(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     address = ipaddress.ip_address(host.partition("%")[0])
     mapped = getattr(address, "ipv4_mapped", None)

@@ -162,6 +162,12 @@ def parse_request_head(head: bytes, *, validate: bool = True) -> RequestHead:
     Empty lines in front (two at most) are skipped. Of the target only the characters are checked, and that ``*`` comes
     with OPTIONS. Raises ProtocolError: 400, 431 (too large) or 501 (transfer codings).
     """
+    if validate and len(head) <= MAX_KNOWN:
+        return _known_request(head)
+    return _read_request(head, validate)
+
+
+def _read_request(head: bytes, validate: bool = True) -> RequestHead:
     if head[:1] == b"\r":
         head = head[_empty_lines(head) :]
     if validate:
@@ -279,6 +285,12 @@ def parse_response_head(head: bytes, *, request_method: bytes, validate: bool = 
 
     Raises ProtocolError, always 502: whatever is wrong with it is the origin's fault.
     """
+    if validate and len(head) <= MAX_KNOWN:
+        return _known_response(head, request_method)
+    return _read_response(head, request_method, validate)
+
+
+def _read_response(head: bytes, request_method: bytes, validate: bool = True) -> ResponseHead:
     if validate:
         parts = _response_parts(head)
         if parts is None or parts[1] > 599:
@@ -335,6 +347,13 @@ def _judged_response(head: bytes, request_method: bytes) -> _Response:
     if parts is None:
         raise refusal("this is not HTTP/1.0 or HTTP/1.1", "server")
     return parts
+
+
+#: Clients that poll, load generators and servers within one second send the same heads again and again; half a megabyte
+#: at the most is kept of them.
+MAX_KNOWN: Final = 1024
+_known_request = lru_cache(maxsize=256)(_read_request)
+_known_response = lru_cache(maxsize=256)(_read_response)
 
 
 # -- lenient reading -----------------------------------------------------------------------------------------------
@@ -451,16 +470,5 @@ def _without_codings(fields: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes,
             yield name, b"trailers"
 
 
-__all__ = [
-    "MAX_FIELDS",
-    "MAX_HEAD",
-    "Framing",
-    "RequestHead",
-    "ResponseHead",
-    "forwarded",
-    "head_end",
-    "parse_request_head",
-    "parse_response_head",
-    "request_head_bytes",
-    "response_head_bytes",
-]
+__all__ = ["MAX_FIELDS", "MAX_HEAD", "Framing", "RequestHead", "ResponseHead", "forwarded", "head_end"]
+__all__ += ["parse_request_head", "parse_response_head", "request_head_bytes", "response_head_bytes"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from flowdump import urls
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from flowdump.engine.upstream import Destination
     from flowdump.http import HTTPFlow
 
+_parsed = lru_cache(maxsize=256)(urls.parse)
 _VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]").fullmatch
 
 
@@ -62,7 +64,7 @@ def absolute_form(data: RequestData, head: RequestHead, fixed: Destination | Non
     """The target says where to, unless that is ``fixed``. Raises ProtocolError."""
     target = head.target
     try:
-        data.scheme, data.host, data.port, data.path = urls.parse(target)
+        data.scheme, data.host, data.port, data.path = _parsed(target) if len(target) <= 256 else urls.parse(target)
     except ValueError as error:
         raise ProtocolError(f"request target {shown(target)}: {error}", status=400) from None
     if data.scheme not in (b"http", b"https"):

@@ -209,6 +209,7 @@ def test_responses_are_read_as_h11_reads_them(head: bytes, method: bytes) -> Non
 def test_the_rows_above_are_accepted_often_enough_to_mean_something(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bytes] = []
     monkeypatch.setattr(heads, "_judge", lambda judge, head, peer: asked.append(head))
+    monkeypatch.setattr(heads, "MAX_KNOWN", 0)  # what such a judge lets pass is not to be remembered
     accepted: list[bytes] = []
 
     @settings(deadline=None, max_examples=200, database=None, derandomize=True)

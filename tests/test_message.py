@@ -34,6 +34,11 @@ def damaged(coding: str = "gzip", content_type: str = "text/plain") -> Response:
 # -- content -----------------------------------------------------------------------------------------------------
 
 
+def packed(content: bytes) -> bytes:
+    """Gzip without the time, for the bytes name tests, and those must have one name in every process."""
+    return gzip.compress(content, mtime=0)
+
+
 def test_content_without_a_coding_is_the_raw_content() -> None:
     r = response(b"abc")
     assert r.content is r.raw_content
@@ -43,16 +48,16 @@ def test_content_without_a_coding_is_the_raw_content() -> None:
 @pytest.mark.parametrize(
     ("coding", "raw"),
     [
-        ("gzip", gzip.compress(b"abc")),
-        ("GZip", gzip.compress(b"abc")),
-        ("x-gzip", gzip.compress(b"abc")),
-        ("gzip", gzip.compress(b"a") + gzip.compress(b"bc")),
+        ("gzip", packed(b"abc")),
+        ("GZip", packed(b"abc")),
+        ("x-gzip", packed(b"abc")),
+        ("gzip", packed(b"a") + packed(b"bc")),
         ("deflate", zlib.compress(b"abc")),
         ("deflate", zlib.compress(b"abc")[2:-4]),
         ("br", brotli.compress(b"abc")),
         ("zstd", zstandard.compress(b"abc")),
         ("identity", b"abc"),
-        ("deflate, gzip", gzip.compress(zlib.compress(b"abc"))),
+        ("deflate, gzip", packed(zlib.compress(b"abc"))),
     ],
 )
 def test_content_undoes_codings(coding: str, raw: bytes) -> None:

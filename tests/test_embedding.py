@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.cli import wait_until
 from tests.support.live import origin, run, shared_confdir
 
 import flowdump
@@ -95,6 +96,26 @@ def test_flows_as_they_end_and_no_more_than_wanted() -> None:
     run(scenario())
 
 
+def test_who_waits_for_flows_is_told_that_there_will_be_none() -> None:
+    async def paths(proxy: Any) -> list[str]:
+        return [flow.request.path async for flow in proxy]
+
+    async def scenario() -> None:
+        async with origin(BODY) as server, flowdump.Proxy(confdir=CONFDIR) as proxy:
+            seen = asyncio.create_task(paths(proxy))
+            await get(proxy, server.port)
+            await get(proxy, server.port)
+        assert await seen == ["/path", "/path"]
+
+        async with flowdump.Proxy(confdir=CONFDIR) as proxy:
+            waiting = [asyncio.create_task(proxy.next_flow()) for _ in range(2)]
+            proxy.master.shutdown()
+            for result in await asyncio.gather(*waiting, return_exceptions=True):
+                assert "no flow is left" in str(result)
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -108,8 +129,6 @@ def test_flows_as_they_end_and_no_more_than_wanted() -> None:
     ],
 )
 def test_what_the_command_line_would_refuse(options: dict[str, Any], reason: str) -> None:
-    before = dict(vars(ctx))
-
     async def scenario() -> None:
         with pytest.raises(UserError, match=reason):
             async with flowdump.Proxy(confdir=CONFDIR, **options):
@@ -157,9 +176,9 @@ def web() -> Iterator[int]:
         thread.join()
 
 
-def fetch(proxy: Any, port: int) -> Any:
+def fetch(proxy: Any, port: int, path: str = "/path") -> Any:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": proxy.url}))
-    with opener.open(f"http://127.0.0.1:{port}/path") as answer:
+    with opener.open(f"http://127.0.0.1:{port}{path}") as answer:
         assert answer.read() == b"hi"
         return answer.headers
 
@@ -172,6 +191,17 @@ def test_in_a_thread(web: int) -> None:
         with pytest.raises(TimeoutError, match=r"no flow ended within 0\.01 s"):
             proxy.wait_for_flow(0.01)
     assert "flowdump" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_thread_gets_no_more_than_is_kept_and_is_told_of_the_end(web: int) -> None:
+    with flowdump.Proxy(confdir=CONFDIR, keep=2) as proxy:
+        for path in ("/1", "/2", "/3"):
+            fetch(proxy, web, path)
+        wait_until(lambda: proxy.flows and proxy.flows[-1].request.path == "/3")  # an answer may be ahead of its flow
+        assert [proxy.wait_for_flow().request.path for _ in range(2)] == ["/2", "/3"]
+        proxy.master.shutdown()
+        with pytest.raises(RuntimeError, match="no flow is left"):
+            proxy.wait_for_flow(None)
 
 
 def test_the_fixture(pytester: pytest.Pytester, web: int) -> None:

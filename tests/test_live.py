@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from tests.support.cli import wait_until
 from tests.support.flows import environment, http_flow, read_flows, response, script, write_flows
 from tests.support.live import shared_confdir
 from tests.support.pki import Ca
@@ -195,14 +196,6 @@ class Client:
         return self.receive()
 
 
-def until(condition: Callable[[], Any]) -> None:
-    """Wait for what a file or a process shows; there is nothing to be woken by."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def snapshot(path: Path) -> bytes:
     """What a file holds between two writes. Linux may show a reader the first pages of a write that goes on."""
     before, data = b"", path.read_bytes()
@@ -316,7 +309,7 @@ def test_a_signal_lets_an_exchange_under_way_end(origin: Origin, tmp_path: Path,
         client.send(origin, "/held")
         assert origin.held.wait(PATIENCE)
         proxy.process.send_signal(number)
-        until(lambda: refuses(proxy.port))
+        wait_until(lambda: refuses(proxy.port))
         origin.release.set()
         assert client.receive().endswith(BODY)
         assert proxy.end(None) == 0
@@ -357,7 +350,7 @@ def test_a_second_signal_ends_at_once(origin: Origin) -> None:
         client.send(origin, "/held")
         assert origin.held.wait(PATIENCE)
         proxy.process.send_signal(signal.SIGTERM)
-        until(lambda: refuses(proxy.port))
+        wait_until(lambda: refuses(proxy.port))
         assert proxy.end(signal.SIGTERM) == 128 + signal.SIGTERM
         assert not any("Traceback" in line for line in proxy.lines)
 
@@ -384,7 +377,7 @@ def test_files_are_whole_at_any_moment(
             assert paths(snapshot(kept)) in (expected, expected[:-1])
             client.get(origin, path)
             expected.append(path)
-        until(lambda: paths(snapshot(kept)) == expected)
+        wait_until(lambda: paths(snapshot(kept)) == expected)
         assert proxy.end() == 0
     assert paths(snapshot(kept)) == expected
 
@@ -402,7 +395,7 @@ def test_kill_9_in_a_busy_run_loses_at_most_what_was_being_written(origin: Origi
         threads = [threading.Thread(target=browse, args=(number,)) for number in range(len(answered))]
         for thread in threads:
             thread.start()
-        until(lambda: sum(answered) > 500)
+        wait_until(lambda: sum(answered) > 500)
         proxy.process.kill()
         for thread in threads:
             thread.join()

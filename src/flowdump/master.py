@@ -258,7 +258,8 @@ class Master:
         """End the run after the current flow."""
         self.should_exit = True
         if self.on_shutdown is not None:
-            self.on_shutdown()
+            with suppress(RuntimeError):  # the loop is closed: it has ended already
+                self.on_shutdown()
 
 
 def _begin(waiting: Any) -> None:

@@ -75,11 +75,12 @@ def started(*arguments: str, **facts: Any) -> Iterator[subprocess.Popen[bytes]]:
             run.kill()
 
 
-def wait_until(ready: Callable[[], bool]) -> None:
+def wait_until(ready: Callable[[], Any]) -> None:
+    """Wait for what a file, a process or a thread shows; there is nothing to be woken by."""
     deadline = time.monotonic() + 30
     while not ready():
         assert time.monotonic() < deadline, "it never came"
-        os.sched_yield()
+        time.sleep(0.005)
 
 
 def on_terminal(*arguments: str, both: bool = True, **env: str) -> tuple[str, bytes]:

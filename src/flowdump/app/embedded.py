@@ -92,9 +92,11 @@ class Proxy:
         self._addons = list(addons)
         self._run: EmbeddedRun | None = None
         self._task: asyncio.Task[int] | None = None
-        self._waiting: asyncio.Queue[Flow] = asyncio.Queue(keep or 0)
+        #: Those that nobody has asked for yet; the lock is for threads, the event for tasks.
+        self._unread: deque[Flow] = deque(maxlen=keep)
+        self._lock = threading.Condition()
+        self._news = asyncio.Event()
         self._thread: threading.Thread | None = None
-        self._handed: queue.SimpleQueue[Flow] = queue.SimpleQueue()
         self._before: dict[str, Any] = {}
 
     # -- facts ---------------------------------------------------------------------------------------------------
@@ -130,6 +132,7 @@ class Proxy:
         self._before = {name: vars(ctx)[name] for name in _CONTEXT if name in vars(ctx)}
         self._run = run = EmbeddedRun(self.options, self.log, self._addons, self._ended)
         self._task = asyncio.create_task(run.main())
+        self._task.add_done_callback(lambda _: self._wake())
         waited: list[asyncio.Future[Any]] = [self._task, run.ready]
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if not run.ready.done():
@@ -156,20 +159,43 @@ class Proxy:
 
     def _ended(self, flow: Flow) -> None:
         self.flows.append(flow)
-        if self._waiting.full():
-            self._waiting.get_nowait()
-        self._waiting.put_nowait(flow)
-        if self._thread is not None:
-            self._handed.put(flow)
+        self._unread.append(flow)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Tell who waits for a flow to look again: there is one, or there will be none."""
+        self._news.set()
+        with self._lock:
+            self._lock.notify_all()
+
+    def _settled(self) -> bool:
+        """Whether waiting longer changes nothing."""
+        return bool(self._unread) or self._task is None or self._task.done()
+
+    def _take(self) -> Flow:
+        try:
+            return self._unread.popleft()
+        except IndexError:
+            raise RuntimeError("no flow is left, and the proxy does not run") from None
 
     async def next_flow(self) -> Flow:
-        """The next flow that has ended and was not asked for before."""
-        return await self._waiting.get()
+        """The next flow that has ended and was not asked for before.
+
+        Raises RuntimeError when there is none and the proxy has ended.
+        """
+        while not self._settled():
+            self._news.clear()
+            await self._news.wait()
+        return self._take()
 
     async def __aiter__(self) -> AsyncIterator[Flow]:
-        """Flows as they end, for as long as the proxy runs."""
-        while self._run is not None:
-            yield await self.next_flow()
+        """Flows as they end, until the proxy has ended and all have been seen."""
+        while True:
+            try:
+                flow = await self.next_flow()
+            except RuntimeError:
+                return
+            yield flow
 
     # -- in a thread of its own ----------------------------------------------------------------------------------
 
@@ -186,10 +212,11 @@ class Proxy:
         return self
 
     def __exit__(self, *error: object) -> None:
-        assert self._run is not None
-        assert self._thread is not None
-        self._run.master.shutdown()
-        self._thread.join()
+        run, thread = self._run, self._thread
+        if run is not None:  # else somebody, a script perhaps, has ended it already
+            run.master.shutdown()
+        assert thread is not None
+        thread.join()
 
     async def _in_thread(self, started: queue.SimpleQueue[BaseException | None]) -> None:
         try:
@@ -203,11 +230,11 @@ class Proxy:
         await self._finish()
 
     def wait_for_flow(self, timeout: float | None = 10.0) -> Flow:
-        """``next_flow`` for threads. Raises TimeoutError after ``timeout`` seconds."""
-        try:
-            return self._handed.get(timeout=timeout)
-        except queue.Empty:
-            raise TimeoutError(f"no flow ended within {timeout:g} s") from None
+        """``next_flow`` for threads. Raises TimeoutError too, after ``timeout`` seconds."""
+        with self._lock:
+            if not self._lock.wait_for(self._settled, timeout):
+                raise TimeoutError(f"no flow ended within {timeout:g} s")
+            return self._take()
 
     def __repr__(self) -> str:
         return f"Proxy({self.url if self._run is not None else 'not running'}, {len(self.flows)} flows)"

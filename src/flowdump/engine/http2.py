@@ -31,12 +31,14 @@ from h2.exceptions import H2Error
 
 from flowdump.engine.errors import ConnectionFailure, PeerClosed, ProtocolError
 from flowdump.engine.http2_codec import MAX_FRAME, Patience, codec
+from flowdump.engine.http2_fields import read_trailers
 from flowdump.engine.http2_stream import ENHANCE_YOUR_CALM, NO_ERROR, PROTOCOL_ERROR, Http2Stream, code_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flowdump.engine.stream import Stream
+    from flowdump.options import Options
 
 #: What every client begins with (RFC 9113 section 3.4).
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -68,13 +70,16 @@ class Http2Connection(Generic[S]):
 
     client_side: ClassVar[bool]
 
-    def __init__(self, stream: Stream, idle_limit: float | None) -> None:
+    def __init__(self, stream: Stream, options: Options, idle_limit: float | None) -> None:
         self.stream = stream
         self.peer = stream.peer
         self.loop = asyncio.get_running_loop()
         self.streams: dict[int, S] = {}
         #: Seconds that somebody waits for the peer on one stream.
         self.idle_limit = idle_limit
+        #: Whether names of header fields are made lower case before they are sent.
+        self.lower: bool = options.normalize_outbound_headers
+        self.validate: bool = options.validate_inbound_headers
         #: Why nothing more can be done here.
         self.error: ConnectionFailure | ProtocolError | None = None
         #: No more streams: the peer, or we, said GOAWAY.
@@ -170,6 +175,18 @@ class Http2Connection(Generic[S]):
         if event.stream_ended is not None:
             self._end(stream)
 
+    def _on_trailers(self, event: h2_events.TrailersReceived) -> None:
+        stream = self.streams.get(event.stream_id)
+        if stream is None:
+            return
+        stream.remote_ended = True
+        try:
+            trailers = read_trailers(event.headers, self.peer, self.validate)
+        except ProtocolError as error:
+            self.malformed(stream, error)
+            return
+        self._end(stream, trailers)
+
     def _end(self, stream: Http2Stream, trailers: Any = ()) -> None:
         try:
             stream.on_end(trailers)
@@ -227,6 +244,7 @@ class Http2Connection(Generic[S]):
 
     HANDLERS: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
         h2_events.DataReceived: _on_data,
+        h2_events.TrailersReceived: _on_trailers,
         h2_events.StreamReset: _on_reset,
         h2_events.WindowUpdated: _on_window,
         h2_events.RemoteSettingsChanged: _on_settings,

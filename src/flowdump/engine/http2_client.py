@@ -151,11 +151,9 @@ class Http2Client(Http2Connection[ClientStream]):
     client_side = True
 
     def __init__(self, upstream: Upstream, options: Options, on_end: Callable[[Http2Client], None]) -> None:
-        super().__init__(upstream.stream, options.response_timeout or None)
+        super().__init__(upstream.stream, options, options.response_timeout or None)
         upstream.stream.idle_limit = None  # streams have limits of their own
         self.upstream = upstream
-        self.lower: bool = options.normalize_outbound_headers
-        self._validate: bool = options.validate_inbound_headers
         self.served = 0
         #: The origin was found not to understand HTTP/2.
         self.speaks_http1 = False
@@ -263,21 +261,9 @@ class Http2Client(Http2Connection[ClientStream]):
         if stream is None:
             return
         try:
-            stream.on_head(event.headers, getattr(event, "stream_ended", None) is not None, self._validate)
+            stream.on_head(event.headers, getattr(event, "stream_ended", None) is not None, self.validate)
         except ProtocolError as error:
             self.malformed(stream, error)
-
-    def _on_trailers(self, event: h2_events.TrailersReceived) -> None:
-        stream = self.streams.get(event.stream_id)
-        if stream is None:
-            return
-        stream.remote_ended = True
-        try:
-            trailers = http2_fields.read_trailers(event.headers, "server", self._validate)
-        except ProtocolError as error:
-            self.malformed(stream, error)
-            return
-        self._end(stream, trailers)
 
     def _on_settings(self, event: h2_events.RemoteSettingsChanged) -> None:
         super()._on_settings(event)
@@ -290,7 +276,6 @@ class Http2Client(Http2Connection[ClientStream]):
         **Http2Connection.HANDLERS,
         h2_events.ResponseReceived: _on_response,
         h2_events.InformationalResponseReceived: _on_response,
-        h2_events.TrailersReceived: _on_trailers,
         h2_events.RemoteSettingsChanged: _on_settings,
         h2_events.PingAckReceived: _on_pong,
     }

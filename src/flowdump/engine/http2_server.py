@@ -187,10 +187,8 @@ class Http2Server(Http2Connection[ServerStream]):
     client_side = False
 
     def __init__(self, session: Session) -> None:
-        super().__init__(session.stream, session.options.body_timeout or None)
+        super().__init__(session.stream, session.options, session.options.body_timeout or None)
         self.session = session
-        self.lower: bool = session.options.normalize_outbound_headers
-        self._validate: bool = session.options.validate_inbound_headers
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -237,7 +235,7 @@ class Http2Server(Http2Connection[ServerStream]):
             return
         self.remember(stream)
         try:
-            head = http2_fields.read_request(headers, ended, self._validate)
+            head = http2_fields.read_request(headers, ended, self.validate)
             if head.upgrade:
                 head = self._websocket(stream, head)
             flow = self._flow(head, headers)
@@ -304,22 +302,9 @@ class Http2Server(Http2Connection[ServerStream]):
             stream.over()
         await self.session.record_refused(line, error)
 
-    def _on_trailers(self, event: h2_events.TrailersReceived) -> None:
-        stream = self.streams.get(event.stream_id)
-        if stream is None:
-            return
-        stream.remote_ended = True
-        try:
-            trailers = http2_fields.read_trailers(event.headers, "client", self._validate)
-        except ProtocolError as error:
-            self.malformed(stream, error)
-            return
-        self._end(stream, trailers)
-
     HANDLERS: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
         **Http2Connection.HANDLERS,
         h2_events.RequestReceived: _on_request,
-        h2_events.TrailersReceived: _on_trailers,
     }
 
     # -- the end -------------------------------------------------------------------------------------------------

@@ -349,8 +349,9 @@ def _judged_response(head: bytes, request_method: bytes) -> _Response:
     return parts
 
 
-#: Clients that poll, load generators and servers within one second send the same heads again and again; half a megabyte
-#: at the most is kept of them.
+#: Clients that poll, load generators and servers within one second send the same heads again and again. The bytes of
+#: those kept are half a megabyte at the most; what was read from them is two more with lines of usual length, and ten
+#: with the shortest there can be.
 MAX_KNOWN: Final = 1024
 _known_request = lru_cache(maxsize=256)(_read_request)
 _known_response = lru_cache(maxsize=256)(_read_response)

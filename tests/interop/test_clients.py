@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from tests.support.cli import wait_until
 from tests.support.flows import environment, read_flows
 from tests.support.pki import Ca
-from tests.test_live import Live, until
+from tests.test_live import Live
 
 PAGE = b"""<!doctype html><title>waiting</title><link rel=stylesheet href=s.css><img src=i.svg>
 <script src=s.js></script><script>fetch('d.json').then(r => r.json()).then(d => document.title = d.title)</script>"""
@@ -80,7 +81,7 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
     text = CONFIG.format(folder=folder, plain=served.plain, secure=served.secure)
     config.write_text(text if os.getuid() == 0 else text.replace("user root;", ""))
     process = subprocess.Popen([program, "-c", config, "-e", folder / "error.log"], stderr=subprocess.DEVNULL)
-    until(lambda: process.poll() is not None or answers(served.plain))
+    wait_until(lambda: process.poll() is not None or answers(served.plain))
     assert process.poll() is None, (folder / "error.log").read_text()
     yield served
     process.terminate()

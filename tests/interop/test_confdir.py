@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from tests.engine.test_interception import OK, read_all
+from tests.support.cli import wait_until
 from tests.support.mitmproxy import Mitmproxy
 from tests.support.pki import Ca
-from tests.test_live import Live, serve_once, until
+from tests.test_live import Live, serve_once
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def confdir(mitmproxy: Mitmproxy, tmp_path_factory: pytest.TempPathFactory) -> P
     command = [Path(mitmproxy.python).parent / "mitmdump", "--set", f"confdir={folder}", "--listen-host", "127.0.0.1"]
     process = subprocess.Popen([*command, "-p", "0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        until(lambda: (folder / "mitmproxy-dhparam.pem").exists() and (folder / "mitmproxy-ca-cert.p12").exists())
+        wait_until(lambda: (folder / "mitmproxy-dhparam.pem").exists() and (folder / "mitmproxy-ca-cert.p12").exists())
     finally:
         process.terminate()
         process.wait()

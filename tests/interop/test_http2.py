@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import pytest
 from tests.interop.test_clients import FILES, Setup, answers, chromium, free_port, tool, trust
+from tests.support.cli import wait_until
 from tests.support.flows import environment
 from tests.support.pki import Ca
-from tests.test_live import Live, until
+from tests.test_live import Live
 
 CONFIG = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log; user root;
@@ -59,7 +60,7 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
     config = folder / "nginx.conf"
     config.write_text(text if os.getuid() == 0 else text.replace("user root;", ""))
     process = subprocess.Popen([program, "-c", config, "-e", folder / "error.log"], stderr=subprocess.DEVNULL)
-    until(lambda: process.poll() is not None or answers(served.plain))
+    wait_until(lambda: process.poll() is not None or answers(served.plain))
     assert process.poll() is None, (folder / "error.log").read_text()
     yield served
     process.terminate()

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 from scripts.har_by_host import MOST
+from tests.support.cli import wait_until
 from tests.support.flows import every_kind, http_flow, response, run_flowdump, script, websocket_flow, write_flows
 from tests.support.live import origin, run
 from tests.support.scripts import ask
-from tests.test_live import Live, until
+from tests.test_live import Live
 
 from flowdump.formats import open_input
 
@@ -82,7 +83,7 @@ def test_live_files_can_be_read_at_any_moment(tmp_path: Path) -> None:
             async with origin() as server:
                 har = tmp_path / "hars" / f"127.0.0.1_{server.port}.har"
                 assert (await ask(proxy, f"http://127.0.0.1:{server.port}/a")).endswith(b"hi")
-                until(lambda: len(json.loads(har.read_bytes())["log"]["entries"]) == 1)
+                wait_until(lambda: len(json.loads(har.read_bytes())["log"]["entries"]) == 1)
 
     run(scenario())
 

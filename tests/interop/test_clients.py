@@ -16,7 +16,7 @@ import pytest
 from tests.support.cli import wait_until
 from tests.support.flows import environment, read_flows
 from tests.support.pki import Ca
-from tests.test_live import Live
+from tests.support.process import Live
 
 PAGE = b"""<!doctype html><title>waiting</title><link rel=stylesheet href=s.css><img src=i.svg>
 <script src=s.js></script><script>fetch('d.json').then(r => r.json()).then(d => document.title = d.title)</script>"""

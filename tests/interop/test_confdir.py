@@ -13,7 +13,7 @@ from tests.engine.test_interception import OK, read_all
 from tests.support.cli import wait_until
 from tests.support.mitmproxy import Mitmproxy
 from tests.support.pki import Ca
-from tests.test_live import Live, serve_once
+from tests.support.process import Live, serve_once
 
 
 @pytest.fixture(scope="module")

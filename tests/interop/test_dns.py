@@ -19,7 +19,7 @@ import dns.rrset
 import pytest
 from tests.interop.test_clients import tool
 from tests.support.flows import read_flows
-from tests.test_live import Live
+from tests.support.process import Live
 
 PATIENCE = 10
 

@@ -14,7 +14,7 @@ from tests.interop.test_clients import FILES, Setup, answers, chromium, free_por
 from tests.support.cli import wait_until
 from tests.support.flows import environment
 from tests.support.pki import Ca
-from tests.test_live import Live
+from tests.support.process import Live
 
 CONFIG = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log; user root;

@@ -18,7 +18,7 @@ from tests.support.flows import read_flows
 from tests.support.live import Running, run, running
 from tests.support.mitmproxy import Mitmproxy
 from tests.support.pki import Ca
-from tests.test_live import Live
+from tests.support.process import Live
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from tests.support.flows import every_kind, http_flow, read_flows, response, run_flowdump, script, write_flows
 from tests.support.live import origin, run
+from tests.support.process import Live
 from tests.support.scripts import ask
-from tests.test_live import Live
 
 LIST = "# ads\n0.0.0.0 ads.example.com\n\nTracker.example.NET  # and all below\n"
 

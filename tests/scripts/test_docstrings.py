@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.flows import EXAMPLES, SCRIPTS, http_flow, record, response, run_flowdump
-from tests.test_live import Live
+from tests.support.process import Live
 
 ALL = sorted(SCRIPTS.glob("*.py"))
 

@@ -8,8 +8,8 @@ from scripts.har_by_host import MOST
 from tests.support.cli import wait_until
 from tests.support.flows import every_kind, http_flow, response, run_flowdump, script, websocket_flow, write_flows
 from tests.support.live import origin, run
+from tests.support.process import Live
 from tests.support.scripts import ask
-from tests.test_live import Live
 
 from flowdump.formats import open_input
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scripts.sse_log import LONGEST, Event, EventStream
 from tests.support.flows import every_kind, http_flow, response, run_flowdump, script, write_flows
 from tests.support.live import origin, run
+from tests.support.process import Live
 from tests.support.scripts import ask, asking
-from tests.test_live import Live
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nConnection: close\r\n\r\n"
 EVENT_STREAM = {"content-type": "text/event-stream"}

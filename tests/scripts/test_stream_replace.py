@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scripts.stream_replace import Replacement, replaced
 from tests.support.flows import http_flow, response, run_flowdump, script, write_flows
 from tests.support.live import origin, run
+from tests.support.process import Live
 from tests.support.scripts import ask, asking, chunked, unchunked
-from tests.test_live import Live
 
 FORMS = ("pieces", "chunks")
 

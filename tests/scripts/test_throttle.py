@@ -8,8 +8,8 @@ import pytest
 from scripts.throttle import Throttle
 from tests.support.flows import every_kind, http_flow, read_flows, run_flowdump, script, write_flows
 from tests.support.live import origin, run
+from tests.support.process import Live
 from tests.support.scripts import ask, unchunked
-from tests.test_live import Live
 
 from flowdump import filters
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.support.flows import every_kind, run_flowdump, script, websocket_flow, write_flows
 from tests.support.live import run
-from tests.test_live import Live
+from tests.support.process import Live
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 

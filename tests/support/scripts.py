@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-from tests.test_live import Live
+from tests.support.process import Live
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.growth import is_linear
 
 from flowdump import contentviews
 from flowdump.contentviews import body, choice, markup
@@ -19,7 +20,7 @@ from flowdump.contentviews.choice import VIEWS
 from flowdump.escaping import escape_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\x06\0\0\0"
 
@@ -279,18 +280,6 @@ def cost(view: str, bomb: bytes, size: int) -> float:
     for _ in contentviews.render(content, content_type=kind, view=view, grpc_encoding="gzip").lines:
         pass
     return process_time() - start
-
-
-def is_linear(small: Callable[[], float], large: Callable[[], float]) -> bool:
-    """Four times the body takes four times as long, a quadratic view sixteen times. The best of up to five runs counts,
-    so that what else the machine does can at most make this slow.
-    """
-    shorter = longer = float("inf")
-    for _ in range(5):
-        shorter, longer = min(shorter, small()), min(longer, large())
-        if longer < 8 * max(shorter, 0.001):
-            return True
-    return False
 
 
 def test_growth_tells_linear_from_quadratic() -> None:

@@ -7,81 +7,16 @@ whoever is still there sees a message that is visibly incomplete, or a status if
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from typing import Any
 
 import pytest
-from tests.engine.test_exchange import get
-from tests.engine.test_smuggling import assert_quiet, until
-from tests.support.live import Running, origin, run, running
+from tests.support.http1 import CHUNKED, OK, SIZED, get, post
+from tests.support.leaving import LEAVING, STREAMED, Watch, failed_once, leave, reset
+from tests.support.live import assert_quiet, origin, run, running, until
 
 from flowdump.engine import proxy as proxy_module
 from flowdump.engine import stream as stream_module
 from flowdump.http import HTTPFlow
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-class Watch:
-    """Notes the events of flows, and streams where asked to."""
-
-    def __init__(self, streamed: bool = False) -> None:
-        self.events: list[str] = []
-        self._streamed = streamed
-
-    def requestheaders(self, flow: HTTPFlow) -> None:
-        self.events.append("requestheaders")
-        if self._streamed:
-            flow.request.stream = True
-
-    def request(self, flow: HTTPFlow) -> None:
-        self.events.append("request")
-
-    def responseheaders(self, flow: HTTPFlow) -> None:
-        assert flow.response is not None
-        self.events.append("responseheaders")
-        if self._streamed:
-            flow.response.stream = True
-
-    def response(self, flow: HTTPFlow) -> None:
-        self.events.append("response")
-
-    def error(self, flow: HTTPFlow) -> None:
-        assert flow.error is not None
-        self.events.append("error")
-
-
-def post(port: int, *fields: str, body: bytes = b"") -> bytes:
-    return get(port, "/", *fields, close=False, method="POST") + body
-
-
-def reset(writer: asyncio.StreamWriter) -> None:
-    """Break the connection: closing alone ends it in an orderly way."""
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
-
-
-async def leave(writer: asyncio.StreamWriter, how: str) -> None:
-    """Go away: politely, or with a reset."""
-    if how == "reset":
-        reset(writer)
-        return
-    writer.close()
-    await asyncio.gather(writer.wait_closed(), return_exceptions=True)
-
-
-def failed_once(proxy: Running, watch: Watch, words: str) -> None:
-    assert watch.events.count("error") == 1
-    assert proxy.flow.error is not None
-    assert words in proxy.flow.error.msg
-    assert_quiet(proxy)
-
-
-LEAVING = pytest.mark.parametrize("how", ["close", "reset"])
-STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["buffered", "streamed"])
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.engine.test_interception import OK, Authorities, Events, pki, trusting, visit
+from tests.support.events import Events
+from tests.support.http1 import OK
+from tests.support.interception import Authorities, trusting, visit
 from tests.support.live import origin, run, running
 from tests.support.pki import EXPIRED, Ca
-
-__all__ = ["pki"]
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.events import Events
 from tests.support.live import Running, run, running
 from tests.support.names import (
     AAAA,
@@ -46,31 +47,6 @@ both = pytest.mark.parametrize("over", [ask, over_tcp], ids=["udp", "tcp"])
 def before(server: NameServer, **options: Any) -> dict[str, Any]:
     """Options of a proxy in front of a name server."""
     return {"mode": [f"reverse:dns://{server.address}"]} | options
-
-
-class Events:
-    """Keeps the names of the events, and does what it is given in some of them."""
-
-    NAMES = (
-        "client_connected", "client_disconnected", "server_connect", "server_connected", "server_connect_error",
-        "server_disconnected", "dns_request", "dns_response", "dns_error",
-    )  # fmt: skip
-
-    def __init__(self, **acts: Callable[[Any], Any]) -> None:
-        self.names: list[str] = []
-        for name in self.NAMES:
-            setattr(self, name, self._handler(name, acts.get(name)))
-
-    def _handler(self, name: str, act: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
-        def handle(argument: Any) -> Any:
-            self.names.append(name)
-            return act(argument) if act is not None else None
-
-        return handle
-
-    async def wait_for(self, name: str) -> None:
-        while name not in self.names:
-            await asyncio.sleep(0)
 
 
 def spoof(*records: ResourceRecord) -> Callable[[DNSFlow], None]:

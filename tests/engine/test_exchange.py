@@ -6,17 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.support.http1 import OK, get
 from tests.support.live import origin, run, running
 
 from flowdump.http import HTTPFlow, Response
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-
-
-def get(port: int, path: str = "/", *lines: str, close: bool = True, method: str = "GET") -> bytes:
-    """An absolute-form request."""
-    fields = [f"Host: 127.0.0.1:{port}", *lines, *(["Connection: close"] if close else [])]
-    return f"{method} http://127.0.0.1:{port}{path} HTTP/1.1\r\n".encode() + "\r\n".join(fields).encode() + b"\r\n\r\n"
 
 
 def test_a_request_reaches_the_origin_and_its_answer_the_client() -> None:

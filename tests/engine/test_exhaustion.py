@@ -16,40 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engine.test_exchange import get
-from tests.engine.test_smuggling import assert_quiet, until
-from tests.support.live import Origin, Running, origin, run, running, shared_confdir
+from tests.support.http1 import CHUNKED, OK, get
+from tests.support.live import Running, assert_quiet, origin, run, running, shared_confdir, until
+from tests.support.streaming import READ
 
 from flowdump.engine import http1
 from flowdump.engine import proxy as proxy_module
 from flowdump.engine.stream import HIGH
 from flowdump.http import HTTPFlow
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-#: What a stream may hold: its high mark and what one read of the socket brings.
-READ = 256 * 1024
-
 
 @pytest.fixture(autouse=True)
 def _fast_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy_module, "TICK", 0.02)
-
-
-class Streamed:
-    """Streams everything."""
-
-    def requestheaders(self, flow: HTTPFlow) -> None:
-        flow.request.stream = True
-
-    def responseheaders(self, flow: HTTPFlow) -> None:
-        assert flow.response is not None
-        flow.response.stream = True
-
-
-def post(server: Origin, *fields: str) -> bytes:
-    return get(server.port, "/", *fields, close=False, method="POST")
 
 
 # -- endless -------------------------------------------------------------------------------------------------------

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import Any
 
 import pytest
 from h2.settings import SettingCodes
-from tests.engine.test_interception import Authorities, pki, trusting
+from tests.support.http1 import OK
 from tests.support.http2 import Peer, Reply, Reset, h2_client, h2_origin
+from tests.support.interception import Authorities, with_alpn
 from tests.support.live import Running, origin, run, running
 
 from flowdump.engine import http2_client
 from flowdump.http import HTTPFlow, Response
-
-__all__ = ["pki"]
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-
-
-def with_alpn(*protocols: str) -> ssl.SSLContext:
-    context = trusting()
-    context.set_alpn_protocols(list(protocols))
-    return context
-
 
 # -- what passes ---------------------------------------------------------------------------------------------------
 

@@ -13,16 +13,13 @@ from unittest.mock import Mock
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.engine.test_http2 import with_alpn
-from tests.engine.test_interception import Authorities, pki
 from tests.support.http2 import Gone, Pairs, Peer, Reply, Reset, h2_client, h2_origin
+from tests.support.interception import Authorities, with_alpn
 from tests.support.live import origin, run, running
 
 from flowdump.engine.http2 import PREFACE
 from flowdump.engine.http2_stream import Inbox
 from flowdump.http import HTTPFlow, Response
-
-__all__ = ["pki"]
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 PROTOCOL_ERROR, FRAME_SIZE_ERROR, ENHANCE_YOUR_CALM = 1, 6, 11

@@ -13,13 +13,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
-from tests.engine.test_interception import Authorities, pki, trusting
 from tests.support.http2 import Pairs, Peer, Reply, h2_client, h2_origin
+from tests.support.interception import Authorities, trusting
 from tests.support.live import Running, run, running
 
 from flowdump.http import HTTPFlow
-
-__all__ = ["pki"]
 
 ASKED = bytes(range(256)) * 300
 ANSWERED = bytes(reversed(range(256))) * 400

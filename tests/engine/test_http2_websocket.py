@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 from h2.settings import SettingCodes
-from tests.engine.test_http2 import with_alpn
-from tests.engine.test_interception import Authorities, pki
 from tests.support.http2 import Message, Pairs, Peer, Reset, h2_client
+from tests.support.interception import Authorities, with_alpn
 from tests.support.live import run, running
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, TextMessage
@@ -18,8 +17,6 @@ from wsproto.extensions import PerMessageDeflate
 from flowdump.http import HTTPFlow
 
 websockets = pytest.importorskip("websockets.asyncio.server")
-
-__all__ = ["pki"]
 
 OPEN: Pairs = [
     (b":method", b"CONNECT"), (b":protocol", b"websocket"), (b":scheme", b"https"), (b":authority", b"example.com"),

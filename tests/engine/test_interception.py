@@ -8,131 +8,17 @@ import ssl
 import threading
 import types
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from cryptography import x509
-from tests.support.live import Running, origin, run, running, shared_confdir
-from tests.support.pki import EXPIRED, Ca, Credentials, self_signed
+from tests.support.events import Events
+from tests.support.http1 import OK
+from tests.support.interception import GET, Authorities, knock, names_of, read_all, trusting, visit
+from tests.support.live import Running, origin, run, running
+from tests.support.pki import EXPIRED, Ca, self_signed
 
-from flowdump.engine.authority import Authority
 from flowdump.hook_data import ClientHelloData, TlsData
 from flowdump.http import HTTPFlow, Response
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-GET = b"GET / HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n"
-
-
-class Visit(NamedTuple):
-    """What a client saw: everything that it read, and what was agreed on."""
-
-    reply: bytes
-    certificate: x509.Certificate
-    tls: ssl.SSLSocket
-
-
-def trusting(**settings: Any) -> ssl.SSLContext:
-    """A client that trusts the proxy's authority."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(Authority.open(str(shared_confdir())).certificate_path)
-    for name, value in settings.items():
-        setattr(context, name, value)
-    return context
-
-
-def knock(proxy: Running, target: str) -> socket.socket:
-    """A connection through CONNECT."""
-    connection = socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
-    connection.sendall(f"CONNECT {target} HTTP/1.1\r\n\r\n".encode())
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        piece = connection.recv(1)
-        assert piece, head
-        head += piece
-    assert head.startswith(b"HTTP/1.1 200 "), head
-    return connection
-
-
-def read_all(connection: socket.socket) -> bytes:
-    return b"".join(iter(lambda: connection.recv(65536), b""))
-
-
-async def visit(
-    proxy: Running,
-    port: int,
-    name: str | None = "example.com",
-    context: ssl.SSLContext | None = None,
-    session: ssl.SSLSession | None = None,
-) -> Visit:
-    """GET / over TLS, in a thread, from a client that asks for ``name`` at 127.0.0.1."""
-    used = context or trusting(check_hostname=name is not None)
-
-    def browse() -> Visit:
-        with (
-            knock(proxy, f"127.0.0.1:{port}") as connection,
-            used.wrap_socket(connection, server_hostname=name, session=session) as tls,
-        ):
-            tls.sendall(GET)
-            reply = read_all(tls)
-            shown = tls.getpeercert(binary_form=True)
-            assert shown
-            return Visit(reply, x509.load_der_x509_certificate(shown), tls)
-
-    return await asyncio.to_thread(browse)
-
-
-class Authorities(NamedTuple):
-    """An authority, and the option that makes the proxy trust it."""
-
-    ca: Ca
-    folder: Path
-
-    @property
-    def trust(self) -> dict[str, Any]:
-        return {"ssl_verify_upstream_trusted_ca": str(self.ca.write(self.folder))}
-
-    def serve(self, *names: str, **facts: Any) -> ssl.SSLContext:
-        return self.context(self.ca.leaf(*names, **facts))
-
-    def context(self, credentials: Credentials) -> ssl.SSLContext:
-        return credentials.server_context(self.folder / f"{credentials.certificate.serial_number:x}.pem")
-
-
-@pytest.fixture
-def pki(tmp_path: Path) -> Authorities:
-    return Authorities(Ca(), tmp_path)
-
-
-class Events:
-    """An addon that notes every connection and TLS event, in order."""
-
-    NAMES = (
-        "client_connected", "client_disconnected", "server_connect", "server_connected", "server_connect_error",
-        "server_disconnected", "http_connect", "tls_clienthello", "tls_start_client", "tls_start_server",
-        "tls_established_client", "tls_established_server", "tls_failed_client", "tls_failed_server", "request",
-        "response", "error", "tcp_start", "tcp_message", "tcp_end", "tcp_error",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[str, Any]] = []
-        for name in self.NAMES:
-            setattr(self, name, self._noting(name))
-
-    def _noting(self, name: str) -> Callable[[Any], None]:
-        return lambda argument: self.seen.append((name, argument))
-
-    @property
-    def names(self) -> list[str]:
-        return [name for name, _ in self.seen]
-
-    def __getitem__(self, name: str) -> Any:
-        return next(argument for seen, argument in self.seen if seen == name)
-
-
-def names_of(certificate: x509.Certificate) -> set[str]:
-    extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return {str(name.value) for name in extension}
 
 
 def test_a_broken_handshake_with_the_proxy_itself_is_told_in_words() -> None:

@@ -12,12 +12,9 @@ import weakref
 from typing import Any
 
 import pytest
-from tests.engine.test_interception import Authorities, pki, visit
+from tests.support.http1 import OK
+from tests.support.interception import Authorities, visit
 from tests.support.live import Running, origin, run, running
-
-__all__ = ["pki"]
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 
 class Watch:

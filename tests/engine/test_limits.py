@@ -6,15 +6,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.engine.test_exchange import get
-from tests.engine.test_exhaustion import READ, Streamed, post
-from tests.engine.test_smuggling import assert_quiet
-from tests.support.live import Running, origin, run, running
+from tests.support.http1 import OK, get, post
+from tests.support.live import Running, assert_quiet, origin, run, running
+from tests.support.streaming import READ, Streamed
 
 from flowdump.engine import proxy as proxy_module
 from flowdump.engine.stream import HIGH, WRITE_HIGH
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +78,7 @@ def test_an_origin_that_never_reads_holds_the_client_up() -> None:
         async with origin(deaf) as server, running(Streamed(), response_timeout=1) as proxy:
             _, writer = await proxy.connect()
             writer.transport.set_write_buffer_limits(high=65536)
-            writer.write(post(server, f"Content-Length: {size}"))
+            writer.write(post(server.port, f"Content-Length: {size}"))
             written = 0
             upload = asyncio.create_task(_upload(writer, size))
             most = 0
@@ -152,7 +149,7 @@ def test_a_request_above_the_limit_is_a_413(field: str, body: bytes, addons: tup
 
     async def scenario() -> None:
         async with origin(reads_on) as server, running(*addons, body_size_limit="1k") as proxy:
-            reply = await proxy.send(post(server, field) + body + get(server.port, "/next"), half_close=False)
+            reply = await proxy.send(post(server.port, field) + body + get(server.port, "/next"), half_close=False)
             assert reply.startswith(b"HTTP/1.1 413 ")
             assert reply.endswith(b"</html>\n")
             assert b"x" * 1025 not in server.received
@@ -167,7 +164,10 @@ def test_a_request_above_the_limit_is_a_413(field: str, body: bytes, addons: tup
 def test_a_declared_request_above_the_limit_is_refused_before_it_is_sent() -> None:
     async def scenario() -> None:
         async with origin(OK) as server, running(body_size_limit="1k") as proxy:
-            reply = await proxy.send(post(server, "Content-Length: 2000", "Expect: 100-continue"), half_close=False)
+            asked = post(server.port, "Content-Length: 2000", "Expect: 100-continue")
+            reply = await proxy.send(asked, half_close=False)
+                post(server.port, "Content-Length: 2000", "Expect: 100-continue"), half_close=False
+            )
             assert reply.startswith(b"HTTP/1.1 413 ")
             assert server.received == b""
 

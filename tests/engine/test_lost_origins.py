@@ -1,5 +1,5 @@
 """Origins that go away in the middle, answer early, or were gone before they were asked: the other half of
-``test_cancellation.py``, whose words are used here.
+``test_cancellation.py``.
 """
 
 from __future__ import annotations
@@ -9,19 +9,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from tests.engine.test_cancellation import (
-    CHUNKED,
-    LEAVING,
-    OK,
-    SIZED,
-    STREAMED,
-    Watch,
-    failed_once,
-    leave,
-    post,
-    reset,
-)
-from tests.engine.test_exchange import get
+from tests.support.http1 import CHUNKED, OK, SIZED, get, post
+from tests.support.leaving import LEAVING, STREAMED, Watch, failed_once, leave, reset
 from tests.support.live import Origin, Running, origin, run, running
 
 # -- the origin goes -----------------------------------------------------------------------------------------------

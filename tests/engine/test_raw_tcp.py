@@ -5,25 +5,18 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engine.test_interception import Authorities, trusting
+from tests.support.interception import Authorities, trusting
 from tests.support.live import Running, run, running
 from tests.support.peers import close, echo, greet, serving, socks, tunnel
-from tests.support.pki import Ca
 
 from flowdump.engine import tunnel as engine_tunnel
 from flowdump.engine.entrances import ENTRANCES
 from flowdump.engine.upstream import Destination
 from flowdump.exceptions import ControlException
 from flowdump.tcp import TCPFlow
-
-
-@pytest.fixture
-def pki(tmp_path: Path) -> Authorities:
-    return Authorities(Ca(), tmp_path)
 
 
 def contents(flow: Any) -> list[tuple[bool, bytes]]:

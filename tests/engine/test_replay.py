@@ -8,15 +8,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from tests.engine.test_interception import Authorities, pki
 from tests.support.flows import client, dns_flow, http_flow, request, response, tcp_flow, websocket_flow
 from tests.support.http2 import Reply, h2_origin
+from tests.support.interception import Authorities
 from tests.support.live import Running, origin, run, running
 
 from flowdump.engine.replay import Replayer, refusal
 from flowdump.http import Response
-
-__all__ = ["pki"]
 
 CLOSING = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 

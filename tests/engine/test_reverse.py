@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from pathlib import Path
 
 import pytest
-from tests.engine.test_interception import Authorities, trusting
+from tests.support.interception import Authorities, trusting
 from tests.support.live import Running, origin, run, running
 from tests.support.peers import close
-from tests.support.pki import Ca
 
 from flowdump.addons.alt_svc import AltSvc, lead_here
 from flowdump.addons.upstream_auth import UpstreamAuth
 from flowdump.exceptions import UserError
 
 GET = b"GET /x HTTP/1.1\r\nHost: front.example\r\nConnection: close\r\n\r\n"
-
-
-@pytest.fixture
-def pki(tmp_path: Path) -> Authorities:
-    return Authorities(Ca(), tmp_path)
 
 
 async def ask(

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.support.http1 import OK
 from tests.support.live import origin, run, running
 
 from flowdump.http import HTTPFlow, Response
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 
 def post(port: int, *lines: str) -> bytes:

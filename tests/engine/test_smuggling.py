@@ -15,7 +15,6 @@ import os
 import re
 import ssl
 import tracemalloc
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -40,26 +39,14 @@ from tests.support.hostile import (
     table,
     with_fields,
 )
-from tests.support.live import Origin, Running, origin, run, running
+from tests.support.live import Origin, Running, assert_quiet, origin, run, running, until
 
 from flowdump.http import HTTPFlow
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    """Wait until it has happened; ``run`` bounds how long."""
-    while not happened():
-        await asyncio.sleep(0.001)
 
 
 def answers(reply: bytes) -> int:
     """How many responses there are in what a client got."""
     return len(re.findall(rb"^HTTP/1", reply, re.MULTILINE))
-
-
-def assert_quiet(proxy: Running) -> None:
-    """Nothing on the terminal but a line that tells what was wrong."""
-    assert not any("Traceback" in entry or "internal error" in entry for entry in proxy.log)
-    assert not any("\x1b" in entry or "\0" in entry for entry in proxy.log)
 
 
 def assert_refused(proxy: Running, server: Origin, reply: bytes, status: int) -> None:

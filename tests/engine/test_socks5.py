@@ -6,15 +6,13 @@ import asyncio
 import shutil
 import struct
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.engine.test_interception import Authorities, trusting
+from tests.support.interception import Authorities, trusting
 from tests.support.live import origin, run, running, shared_confdir
 from tests.support.peers import close, socks, socks_request
-from tests.support.pki import Ca
 
 from flowdump.addons.proxyauth import ProxyAuth
 from flowdump.engine import socks5
@@ -22,11 +20,6 @@ from flowdump.engine import socks5
 LOGIN = b"\5\1\2" + b"\1\4user\4pass"
 GET = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 REFUSED = bytes([5, 0xFF])
-
-
-@pytest.fixture
-def pki(tmp_path: Path) -> Authorities:
-    return Authorities(Ca(), tmp_path)
 
 
 # -- messages ---------------------------------------------------------------------------------------------------------

@@ -7,16 +7,11 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 import pytest
-from tests.engine.test_exchange import get
+from tests.support.http1 import CHUNKED, chunk, get
 from tests.support.live import Origin, Running, origin, run, running
+from tests.support.streaming import Flood, Stream
 
 from flowdump.http import HTTPFlow
-
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def modern(data: bytes) -> bytes | Iterable[bytes]:
@@ -44,32 +39,6 @@ async def with_flow(flow: HTTPFlow, chunks: AsyncIterator[bytes]) -> AsyncIterat
     async for piece in chunks:
         yield piece.replace(b"foo", b"bar")
     yield b"!"
-
-
-class Stream:
-    """Sets ``stream`` on responses, and on requests where asked to."""
-
-    def __init__(self, response: Any = True, request: Any = None) -> None:
-        self._response, self._request = response, request
-        self.events: list[str] = []
-
-    def requestheaders(self, flow: HTTPFlow) -> None:
-        if self._request is not None:
-            flow.request.stream = self._request
-
-    def responseheaders(self, flow: HTTPFlow) -> None:
-        assert flow.response is not None
-        if self._response is not None:
-            flow.response.stream = self._response
-
-    def request(self, flow: HTTPFlow) -> None:
-        self.events.append("request")
-
-    def response(self, flow: HTTPFlow) -> None:
-        assert flow.response is not None
-        assert flow.response.content is None
-        assert flow.response.text is None
-        self.events.append("response")
 
 
 def test_a_streamed_response_passes_and_is_not_recorded() -> None:
@@ -277,35 +246,6 @@ def test_a_final_answer_may_come_before_the_request_has_ended() -> None:
             writer.close()
 
     run(scenario())
-
-
-class Flood:
-    """An origin that answers with 64 MB; ``sent`` is how many bytes it got rid of."""
-
-    PIECE = b"x" * 65536
-    PIECES = 1000
-
-    def __init__(self) -> None:
-        self.sent = 0
-
-    async def __call__(self, reader: Any, writer: Any) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(self.PIECE) * self.PIECES))
-        await self.push(writer)
-
-    async def push(self, writer: asyncio.StreamWriter) -> None:
-        for _ in range(self.PIECES):
-            writer.write(self.PIECE)
-            await writer.drain()
-            self.sent += len(self.PIECE)
-
-    async def settled(self) -> int:
-        """What was sent when nothing moves any more."""
-        before = -1
-        while self.sent != before:
-            before = self.sent
-            for _ in range(200):
-                await asyncio.sleep(0)
-        return before
 
 
 def test_a_slow_reader_holds_back_the_origin() -> None:

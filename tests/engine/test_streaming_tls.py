@@ -9,13 +9,12 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from tests.engine.test_interception import OK, Authorities, knock, pki, read_all, trusting
-from tests.engine.test_streaming import CHUNKED, Flood, Stream, chunk
+from tests.support.http1 import CHUNKED, OK, chunk
+from tests.support.interception import Authorities, knock, read_all, trusting
 from tests.support.live import Running, origin, run, running
+from tests.support.streaming import Flood, Stream
 
 from flowdump.engine.tls import TlsCodec
-
-__all__ = ["pki"]
 
 GET = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]

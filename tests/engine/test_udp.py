@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from tests.support.events import Events
 from tests.support.live import Running, run, running
 from tests.support.names import Talker, answering, ask, name_server, query
 
@@ -51,31 +52,6 @@ async def echo() -> AsyncIterator[EchoServer]:
     finally:
         transport.close()
         await asyncio.sleep(0)
-
-
-class Events:
-    """Keeps the names of the events, and does what it is given in some of them."""
-
-    NAMES = (
-        "client_connected", "client_disconnected", "server_connect", "server_connected", "server_connect_error",
-        "server_disconnected", "udp_start", "udp_message", "udp_end", "udp_error",
-    )  # fmt: skip
-
-    def __init__(self, **acts: Callable[[Any], Any]) -> None:
-        self.names: list[str] = []
-        for name in self.NAMES:
-            setattr(self, name, self._handler(name, acts.get(name)))
-
-    def _handler(self, name: str, act: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
-        def handle(argument: Any) -> Any:
-            self.names.append(name)
-            return act(argument) if act is not None else None
-
-        return handle
-
-    async def wait_for(self, name: str, count: int = 1) -> None:
-        while self.names.count(name) < count:
-            await asyncio.sleep(0)
 
 
 def before(server: EchoServer, **options: Any) -> dict[str, Any]:

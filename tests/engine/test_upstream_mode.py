@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engine.test_interception import Authorities, visit
+from tests.support.interception import Authorities, visit
 from tests.support.live import origin, run, running
 from tests.support.peers import close, echo, serving, tunnel
-from tests.support.pki import Ca
 
 from flowdump.addons.proxyauth import ProxyAuth
 from flowdump.connection import Server, ServerSpec
@@ -22,11 +20,6 @@ from flowdump.http import HTTPFlow
 from flowdump.options import Options
 
 AUTH = b"Basic " + base64.b64encode(b"user:pass")
-
-
-@pytest.fixture
-def pki(tmp_path: Path) -> Authorities:
-    return Authorities(Ca(), tmp_path)
 
 
 def get(port: int, host: str = "127.0.0.1") -> bytes:

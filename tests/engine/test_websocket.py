@@ -4,77 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import zlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.engine.test_exchange import get
-from tests.engine.test_smuggling import assert_quiet
-from tests.support.live import Running, origin, run, running
-from tests.support.websocket import MASK, Wire, frame, wires
+from tests.support.http1 import OK, get
+from tests.support.live import Running, assert_quiet, origin, run, running
+from tests.support.websocket import (
+    DEFLATE,
+    MASK,
+    Watch,
+    Wire,
+    close,
+    deflater,
+    ending,
+    frame,
+    inflater,
+    messages,
+    until_close,
+    wires,
+)
 
 from flowdump.engine import websocket as relaying
 from flowdump.exceptions import ControlException
 from flowdump.http import HTTPFlow, Response
-
-DEFLATE = b"permessage-deflate"
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-
-
-class Watch:
-    """Notes events, and does to each message what ``change`` says."""
-
-    def __init__(self, change: Callable[[Any], None] | None = None) -> None:
-        self.events: list[str] = []
-        self.change = change
-        for name in ("request", "response", "error", "websocket_start", "websocket_end"):
-            setattr(self, name, lambda flow, name=name: self.events.append(name))
-
-    def websocket_message(self, flow: HTTPFlow) -> None:
-        assert flow.websocket is not None
-        message = flow.websocket.messages[-1]
-        self.events.append("websocket_message")
-        if self.change is not None:
-            self.change(message)
-
-
-async def close(client: Wire, server: Wire, code: int = 1000, reason: bytes = b"") -> None:
-    """The client closes, the server answers."""
-    client.close(code, reason)
-    await until_close(server)
-    server.close(code, reason)
-    await until_close(client)
-
-
-async def until_close(wire: Wire) -> bytes:
-    while (got := await wire.read())[0] != 0x88:
-        pass
-    return got[1]
-
-
-def messages(proxy: Running) -> list[tuple[int, bool, bytes]]:
-    websocket = proxy.flow.websocket
-    assert websocket is not None
-    return [(message.type, message.from_client, message.content) for message in websocket.messages]
-
-
-def ending(proxy: Running) -> tuple[bool | None, int | None, str | None]:
-    websocket = proxy.flow.websocket
-    assert websocket is not None
-    assert websocket.timestamp_end is not None
-    return websocket.closed_by_client, websocket.close_code, websocket.close_reason
-
-
-def deflater() -> Callable[[bytes], bytes]:
-    made = zlib.compressobj(wbits=-15)
-    return lambda data: (made.compress(data) + made.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\x00\x00\xff\xff")
-
-
-def inflater() -> Callable[[bytes], bytes]:
-    made = zlib.decompressobj(wbits=-15)
-    return lambda data: made.decompress(data + b"\x00\x00\xff\xff")
-
 
 # -- messages pass ---------------------------------------------------------------------------------------------------
 

@@ -10,12 +10,10 @@ from time import process_time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.contentviews.test_choice import is_linear
-from tests.engine.test_exchange import get
-from tests.engine.test_smuggling import assert_quiet
-from tests.engine.test_websocket import DEFLATE, Watch, close, ending, messages, until_close
-from tests.support.live import origin, run, running
-from tests.support.websocket import MASK, frame, wires
+from tests.support.growth import is_linear
+from tests.support.http1 import get
+from tests.support.live import assert_quiet, origin, run, running
+from tests.support.websocket import DEFLATE, MASK, Watch, close, ending, frame, messages, until_close, wires
 
 from flowdump.engine import ws_way
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.engine.test_ws_codec import read
 from tests.support.websocket import MASK, frame
+from tests.support.ws_frames import read
 
 from flowdump.engine import ws_way
 from flowdump.engine.ws_codec import Agreement, Decoder, Deflate

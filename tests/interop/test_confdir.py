@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from tests.engine.test_interception import OK, read_all
 from tests.support.cli import wait_until
+from tests.support.http1 import OK
+from tests.support.interception import read_all
 from tests.support.mitmproxy import Mitmproxy
 from tests.support.pki import Ca
 from tests.support.process import Live, serve_once

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.interop.test_scripts import decoded
 from tests.support.corpus import Ran, run_all, sample, scripts
 from tests.support.flows import T0, write_flows
 from tests.support.mitmproxy import Mitmproxy
-from tests.support.notation import differences, exact
+from tests.support.notation import decoded, differences, exact
 
 SCRIPTS = [path.name for path in scripts("modern")]
 

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 from tests.support.mitmproxy import Mitmproxy
-from tests.support.notation import differences, exact, notation, restored
+from tests.support.notation import decoded, differences, exact
 from tests.support.states import BASES, variants
 from tests.support.traffic import states
 
-from flowdump.flow import Flow
 from flowdump.formats import open_flows, tnetstring
 
 Flowdump = Callable[..., str]
@@ -139,24 +138,6 @@ NOT_THE_SAME = ("request.path 1", "request.scheme 1")
 def plain(state: dict[str, Any]) -> bool:
     """Whether mitmproxy writes a flow once and in its place: with a response and an error it does so twice."""
     return state["error"] is None and state.get("response", True) is not None
-
-
-def decoded(state: dict[str, Any]) -> dict[str, Any]:
-    """A state in notation, with bodies decoded and the lengths that belong to encoded ones left out."""
-    if state["type"] != "http":
-        return state
-    flow: Any = Flow.from_state(restored(state))
-    for name, message in (("request", flow.request), ("response", flow.response)):
-        lengths = message.headers.get_all("content-length") if message else []
-        if message and message.headers.get("content-encoding") and message.raw_content is not None:
-            state[name]["content"] = notation(message.get_content(strict=False))
-            state[name]["headers"] = [pair for pair in state[name]["headers"] if key_of(pair) != "content-length"]
-            assert lengths in ([], [str(len(message.raw_content))])
-    return state
-
-
-def key_of(pair: list[dict[str, str]]) -> str:
-    return pair[0].get("$b", "").lower()
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.engine.test_interception import trusting
 from tests.interop.conftest import Flowdump
 from tests.support.flows import read_flows
+from tests.support.interception import trusting
 from tests.support.live import Running, run, running
 from tests.support.mitmproxy import Mitmproxy
 from tests.support.pki import Ca

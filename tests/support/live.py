@@ -47,6 +47,12 @@ def run(scenario: Coroutine[Any, Any, None], patience: float = PATIENCE) -> None
     asyncio.run(bounded())
 
 
+async def until(happened: Callable[[], bool]) -> None:
+    """Wait until it has happened; ``run`` bounds how long."""
+    while not happened():
+        await asyncio.sleep(0.001)
+
+
 class Running:
     """A proxy that runs: its port, the flows that ended, what it logged."""
 
@@ -128,6 +134,12 @@ async def running(*addons: Any, confdir: Path | None = None, **options: Any) -> 
         for _ in range(10):  # transports close one turn of the loop after their streams
             await asyncio.sleep(0)
         assert not proxy.streams
+
+
+def assert_quiet(proxy: Running) -> None:
+    """Nothing on the terminal but a line that tells what was wrong."""
+    assert not any("Traceback" in entry or "internal error" in entry for entry in proxy.log)
+    assert not any("\x1b" in entry or "\0" in entry for entry in proxy.log)
 
 
 def shared_confdir() -> Path:

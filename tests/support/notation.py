@@ -11,6 +11,8 @@ import json
 import re
 from typing import Any
 
+from flowdump.flow import Flow
+
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 PLAIN = re.compile(rb"[\t\r\n -~]*")
 
@@ -67,3 +69,21 @@ def differences(expected: Any, found: Any, path: str = "") -> list[str]:
         pairs = enumerate(zip(expected, found, strict=True))
         return [line for index, (a, b) in pairs for line in differences(a, b, f"{path}.{index}")]
     return [] if exact(expected) == exact(found) else [f"{path}: {str(expected)[:200]} != {str(found)[:200]}"]
+
+
+def decoded(state: dict[str, Any]) -> dict[str, Any]:
+    """A state in notation, with bodies decoded and the lengths that belong to encoded ones left out."""
+    if state["type"] != "http":
+        return state
+    flow: Any = Flow.from_state(restored(state))
+    for name, message in (("request", flow.request), ("response", flow.response)):
+        lengths = message.headers.get_all("content-length") if message else []
+        if message and message.headers.get("content-encoding") and message.raw_content is not None:
+            state[name]["content"] = notation(message.get_content(strict=False))
+            state[name]["headers"] = [pair for pair in state[name]["headers"] if key_of(pair) != "content-length"]
+            assert lengths in ([], [str(len(message.raw_content))])
+    return state
+
+
+def key_of(pair: list[dict[str, str]]) -> str:
+    return pair[0].get("$b", "").lower()

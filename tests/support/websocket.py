@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import cycle
 from operator import xor
@@ -15,9 +16,14 @@ from typing import Any
 
 from tests.support.live import Running, origin
 
+from flowdump.http import HTTPFlow
+
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 MASK = b"\x01\x02\x03\x04"
+
+#: What both ends agree on where they compress.
+DEFLATE = b"permessage-deflate"
 
 
 def masked(data: bytes, key: bytes = MASK) -> bytes:
@@ -101,3 +107,57 @@ async def wires(proxy: Running, extensions: bytes = b"", target: str = "/chat") 
             done.set()
             writer.close()
             await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+class Watch:
+    """Notes events, and does to each message what ``change`` says."""
+
+    def __init__(self, change: Callable[[Any], None] | None = None) -> None:
+        self.events: list[str] = []
+        self.change = change
+        for name in ("request", "response", "error", "websocket_start", "websocket_end"):
+            setattr(self, name, lambda flow, name=name: self.events.append(name))
+
+    def websocket_message(self, flow: HTTPFlow) -> None:
+        assert flow.websocket is not None
+        message = flow.websocket.messages[-1]
+        self.events.append("websocket_message")
+        if self.change is not None:
+            self.change(message)
+
+
+async def close(client: Wire, server: Wire, code: int = 1000, reason: bytes = b"") -> None:
+    """The client closes, the server answers."""
+    client.close(code, reason)
+    await until_close(server)
+    server.close(code, reason)
+    await until_close(client)
+
+
+async def until_close(wire: Wire) -> bytes:
+    while (got := await wire.read())[0] != 0x88:
+        pass
+    return got[1]
+
+
+def messages(proxy: Running) -> list[tuple[int, bool, bytes]]:
+    websocket = proxy.flow.websocket
+    assert websocket is not None
+    return [(message.type, message.from_client, message.content) for message in websocket.messages]
+
+
+def ending(proxy: Running) -> tuple[bool | None, int | None, str | None]:
+    websocket = proxy.flow.websocket
+    assert websocket is not None
+    assert websocket.timestamp_end is not None
+    return websocket.closed_by_client, websocket.close_code, websocket.close_reason
+
+
+def deflater() -> Callable[[bytes], bytes]:
+    made = zlib.compressobj(wbits=-15)
+    return lambda data: (made.compress(data) + made.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\x00\x00\xff\xff")
+
+
+def inflater() -> Callable[[bytes], bytes]:
+    made = zlib.decompressobj(wbits=-15)
+    return lambda data: made.decompress(data + b"\x00\x00\xff\xff")

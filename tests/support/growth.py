@@ -1,0 +1,17 @@
+"""Whether the time that something takes grows no faster than what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+def is_linear(small: Callable[[], float], large: Callable[[], float]) -> bool:
+    """Four times the body takes four times as long, a quadratic view sixteen times. The best of up to five runs counts,
+    so that what else the machine does can at most make this slow.
+    """
+    shorter = longer = float("inf")
+    for _ in range(5):
+        shorter, longer = min(shorter, small()), min(longer, large())
+        if longer < 8 * max(shorter, 0.001):
+            return True
+    return False

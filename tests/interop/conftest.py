@@ -1,15 +1,16 @@
-"""Fixtures of the tests against a real mitmproxy."""
+"""Fixtures of the tests against real programs: mitmproxy, nginx and its clients."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.support.mitmproxy import REQUIRED, Mitmproxy, Unavailable, find
+from tests.support.programs import Nginx, Setup, in_front_of, running_nginx
 
 #: Runs flowdump with arguments; gives what it printed, and fails where the exit code is not the expected one.
 Flowdump = Callable[..., str]
@@ -38,3 +39,15 @@ def flowdump(tmp_path_factory: pytest.TempPathFactory) -> Flowdump:
         return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
+    with running_nginx(tmp_path_factory.mktemp("nginx")) as served:
+        yield served
+
+
+@pytest.fixture
+def setup(nginx: Nginx, tmp_path: Path) -> Iterator[Setup]:
+    with in_front_of(nginx, tmp_path) as proxy:
+        yield proxy

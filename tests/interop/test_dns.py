@@ -17,9 +17,9 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 import pytest
-from tests.interop.test_clients import tool
 from tests.support.flows import read_flows
 from tests.support.process import Live
+from tests.support.programs import tool
 
 PATIENCE = 10
 

@@ -2,78 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from tests.interop.test_clients import FILES, Setup, answers, chromium, free_port, tool, trust
-from tests.support.cli import wait_until
 from tests.support.flows import environment
-from tests.support.pki import Ca
 from tests.support.process import Live
-
-CONFIG = """
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log; user root;
-events {{ worker_connections 256; }}
-http {{
-    types {{ text/html html; text/css css; text/javascript js; image/svg+xml svg; application/json json; }}
-    access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f;
-    uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; client_max_body_size 0;
-    server {{
-        listen 127.0.0.1:{secure} ssl http2; listen 127.0.0.1:{clear} http2; listen 127.0.0.1:{plain};
-        listen 127.0.0.1:{old} ssl;
-        ssl_certificate {folder}/origin.pem; ssl_certificate_key {folder}/origin.pem;
-        root {folder}/www; keepalive_requests 50;
-        location /echo {{ proxy_pass http://127.0.0.1:{plain}/taken; }}
-        location /taken {{ return 200 "taken $content_length $http_cookie"; }}
-    }}
-}}
-"""
-
-
-class Nginx(NamedTuple):
-    """Ports: HTTP/2 and 1 over TLS, HTTP/2 in the clear, HTTP/1 in the clear, HTTP/1 only over TLS."""
-
-    secure: int
-    clear: int
-    plain: int
-    old: int
-    authority: Path
-
-
-@pytest.fixture(scope="module")
-def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
-    program = tool("nginx")
-    folder = tmp_path_factory.mktemp("nginx")
-    (folder / "www").mkdir()
-    folder.chmod(0o755)
-    for name, content in FILES.items():
-        (folder / "www" / name).write_bytes(content)
-    ca = Ca("origin's authority")
-    ca.leaf("localhost", "127.0.0.1").write(folder / "origin.pem")
-    served = Nginx(*(free_port() for _ in range(4)), ca.write(folder))
-    text = CONFIG.format(folder=folder, **served._asdict())
-    config = folder / "nginx.conf"
-    config.write_text(text if os.getuid() == 0 else text.replace("user root;", ""))
-    process = subprocess.Popen([program, "-c", config, "-e", folder / "error.log"], stderr=subprocess.DEVNULL)
-    wait_until(lambda: process.poll() is not None or answers(served.plain))
-    assert process.poll() is None, (folder / "error.log").read_text()
-    yield served
-    process.terminate()
-    process.wait()
-
-
-@pytest.fixture
-def setup(nginx: Nginx, tmp_path: Path) -> Iterator[Setup]:
-    kept = tmp_path / "kept.flows"
-    with Live("-w", kept, "--set", f"ssl_verify_upstream_trusted_ca={nginx.authority}") as proxy:
-        path = Path(proxy.wait_for(r"trust (.*) \(http")[1])
-        yield Setup(proxy, nginx, kept, path)  # type: ignore[arg-type]
-
+from tests.support.programs import FILES, Nginx, Setup, chromium, tool, trust
 
 VERSION = ["-w", "%{http_version}", "-o"]
 
@@ -81,9 +17,9 @@ VERSION = ["-w", "%{http_version}", "-o"]
 def test_curl_speaks_what_the_origin_speaks(setup: Setup, nginx: Nginx, tmp_path: Path) -> None:
     body = tmp_path / "body"
     for port, option, version in (
-        (nginx.secure, "--http2", "2"),
-        (nginx.secure, "--http1.1", "1.1"),
-        (nginx.old, "--http2", "1.1"),
+        (nginx.secure2, "--http2", "2"),
+        (nginx.secure2, "--http1.1", "1.1"),
+        (nginx.secure, "--http2", "1.1"),
     ):
         assert setup.curl(option, *VERSION, body, f"https://localhost:{port}/big.bin") == version
         assert body.read_bytes() == FILES["big.bin"]
@@ -93,7 +29,7 @@ def test_curl_speaks_what_the_origin_speaks(setup: Setup, nginx: Nginx, tmp_path
 
 def test_curl_with_prior_knowledge_in_a_tunnel(setup: Setup, nginx: Nginx, tmp_path: Path) -> None:
     body = tmp_path / "body"
-    url = f"http://localhost:{nginx.clear}/big.bin"
+    url = f"http://localhost:{nginx.clear2}/big.bin"
     assert setup.curl("-p", "--http2-prior-knowledge", *VERSION, body, url) == "2"
     assert body.read_bytes() == FILES["big.bin"]
     (flow,) = setup.flows()
@@ -110,7 +46,7 @@ def test_an_origin_of_http1_in_a_tunnel_with_prior_knowledge(setup: Setup, nginx
 @pytest.mark.parametrize("size", [0, 5, 3_000_000])
 def test_curl_uploads(setup: Setup, nginx: Nginx, size: int) -> None:
     body = b"0123456789" * (size // 10) + b"x" * (size % 10)
-    url = f"https://localhost:{nginx.secure}/echo"
+    url = f"https://localhost:{nginx.secure2}/echo"
     reply = setup.curl("--http2", "-b", "a=1; b=2", "--data-binary", "@-", url, input=body)
     assert reply == f"taken {size} a=1; b=2"
     (flow,) = setup.flows()
@@ -120,7 +56,7 @@ def test_curl_uploads(setup: Setup, nginx: Nginx, size: int) -> None:
 
 def test_many_streams_of_one_curl_and_an_origin_that_says_goaway(setup: Setup, nginx: Nginx, tmp_path: Path) -> None:
     """nginx ends a connection after 50 requests; nobody notices."""
-    url = f"https://localhost:{nginx.secure}/d.json?[1-200]"
+    url = f"https://localhost:{nginx.secure2}/d.json?[1-200]"
     setup.curl("--http2", "-Z", "--parallel-max", "20", "-o", tmp_path / "#1", url)
     assert all((tmp_path / str(n)).read_bytes() == FILES["d.json"] for n in range(1, 201))
     flows = setup.flows()
@@ -131,7 +67,7 @@ def test_many_streams_of_one_curl_and_an_origin_that_says_goaway(setup: Setup, n
 
 def test_h2load_in_reverse_mode(nginx: Nginx, tmp_path: Path) -> None:
     trusting = f"ssl_verify_upstream_trusted_ca={nginx.authority}"
-    mode = f"reverse:https://localhost:{nginx.secure}"
+    mode = f"reverse:https://localhost:{nginx.secure2}"
     with Live("--mode", mode, "--set", trusting) as proxy:
         command = [tool("h2load"), "-n", "1000", "-c", "4", "-m", "20", f"https://127.0.0.1:{proxy.port}/s.css"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment(), check=True)
@@ -141,9 +77,9 @@ def test_h2load_in_reverse_mode(nginx: Nginx, tmp_path: Path) -> None:
 
 def test_chromium_loads_a_page_over_http2(setup: Setup, nginx: Nginx, tmp_path: Path) -> None:
     trust(tmp_path, setup.authority)
-    page = chromium(tmp_path, setup.proxy, "--dump-dom", f"https://localhost:{nginx.secure}/")
+    page = chromium(tmp_path, setup.proxy, "--dump-dom", f"https://localhost:{nginx.secure2}/")
     assert "<title>all loaded</title>" in page
-    flows = [flow for flow in setup.flows() if flow.request.port == nginx.secure and flow.error is None]
+    flows = [flow for flow in setup.flows() if flow.request.port == nginx.secure2 and flow.error is None]
     assert {"/", "/s.css", "/s.js", "/i.svg", "/d.json"} <= {flow.request.path for flow in flows}
     assert {flow.request.http_version for flow in flows} == {"HTTP/2.0"}
     assert not any("TLS for localhost" in line for line in setup.proxy.lines)

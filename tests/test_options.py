@@ -418,6 +418,9 @@ def test_an_update_that_changes_nothing_tells_nobody() -> None:
         (Optional[int], "int?"),  # noqa: UP045
         (str | None, "str?"),
         (None | int, "int?"),
+        (float, "float"),
+        (float | None, "float?"),
+        (bool | None, "bool?"),
         (Sequence[str], "[str]"),
         (list[str], "[str]"),
         (tuple[str, ...], "[str]"),
@@ -428,14 +431,38 @@ def test_type_names(typespec: Any, name: str) -> None:
     assert type_name(typespec) == name
 
 
-@pytest.mark.parametrize(
-    "typespec", [dict, float, Sequence[int], bool | None, dict[str, str], str | int, list, set[str]]
-)
+@pytest.mark.parametrize("typespec", [dict, Sequence[int], dict | None, dict[str, str], str | int, list, set[str]])
 def test_types_an_option_cannot_have(typespec: Any) -> None:
     with pytest.raises(OptionsError, match="cannot be of type"):
         type_name(typespec)
     with pytest.raises(OptionsError, match="cannot be of type"):
         Options().add_option("mine", typespec, "", "help")
+
+
+@pytest.mark.parametrize(
+    ("typespec", "text", "value"),
+    [
+        (float, "=2.5", 2.5),
+        (float, "=1e-3", 0.001),
+        (float, "=3", 3.0),
+        (float | None, "=.5", 0.5),
+        (float | None, "=", None),
+        (float | None, "", None),
+        (bool | None, "=false", False),
+        (bool | None, "", True),
+    ],
+)
+def test_options_that_only_scripts_declare(typespec: Any, text: str, value: Any) -> None:
+    options = Options()
+    options.add_option("mine", typespec, 1.5 if "float" in str(typespec) else None, "help")
+    options.set("mine" + text)
+    assert options.mine == value
+    assert type(options.mine) is type(value)
+    for wrong in ("mine=x", "mine=nan", "mine=1.5.2"):
+        with pytest.raises(OptionsError, match=r"is (a number|true or false), not"):
+            options.set(wrong)
+    with pytest.raises(OptionsError, match="is of type"):
+        options.update(mine="text")
 
 
 def test_add_option() -> None:

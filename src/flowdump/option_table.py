@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 #: Types: how a value is written, and what a script reads.
 #:   str, bool, int          as in Python
 #:   str?, int?              the same or None
+#:   float, bool?, float?    likewise; only scripts declare such options
 #:   [str]                   a list of str; each --set adds one
 #:   size?                   bytes with an optional k, m or g (1024-based); a script reads the text, ``Options.size``
 #:                           gives the number
 #:   filter?                 a filter expression; ``Options.filter`` gives the compiled one
-TYPES = ("str", "str?", "bool", "int", "int?", "[str]", "size?", "filter?")
+TYPES = ("str", "str?", "bool", "bool?", "int", "int?", "float", "float?", "[str]", "size?", "filter?")
 
 
 class Spec(NamedTuple):

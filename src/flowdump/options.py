@@ -21,6 +21,7 @@ from flowdump.option_table import OPTIONS, Spec
 
 _SIZE = re.compile(r"([0-9]+)\s*([kmg]?)b?", re.IGNORECASE).fullmatch
 _INT = re.compile(r"\s*[+-]?[0-9]+\s*").fullmatch
+_FLOAT = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*").fullmatch
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _BOOLS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "on": True, "off": False}
 
@@ -198,9 +199,9 @@ class Options:
     ) -> None:
         """Declare an option; a value that was set for it before now takes effect.
 
-        ``typespec`` is str, bool, int, Optional[str], Optional[int] or Sequence[str]. Declaring it again with the same
-        type is no error (a script that is loaded twice does that). ``source`` is who declares it, for people. Raises
-        OptionsError.
+        ``typespec`` is str, bool, int, float, Optional of one of these, or Sequence[str]. Declaring it again with the
+        same type is no error (a script that is loaded twice does that). ``source`` is who declares it, for people.
+        Raises OptionsError.
         """
         if name.startswith("_") or hasattr(Options, name):
             raise OptionsError(f"an option cannot be called {name!r}: ctx.options.{name} is something else")
@@ -245,7 +246,7 @@ def type_name(typespec: Any) -> str:
     """``Optional[str]`` -> ``"str?"``, and so on. Raises OptionsError for types that options cannot have."""
     if isinstance(typespec, str):
         return typespec
-    simple = {str: "str", bool: "bool", int: "int"}
+    simple = {str: "str", bool: "bool", int: "int", float: "float"}
     if typespec in simple:
         return simple[typespec]
     import typing
@@ -253,7 +254,7 @@ def type_name(typespec: Any) -> str:
     arguments = typing.get_args(typespec)
     if type(None) in arguments and len(arguments) == 2:
         inner = simple.get(next(a for a in arguments if a is not type(None)), "")
-        if inner in ("str", "int"):
+        if inner:
             return f"{inner}?"
     origin = typing.get_origin(typespec)
     if isinstance(origin, type) and issubclass(origin, Sequence) and arguments[:1] == (str,):
@@ -294,7 +295,7 @@ def _parsed_texts(spec: Spec, texts: list[str | None], current: Any = None) -> A
         return [text for text in texts if text]
     text = texts[-1]
     if text is None:
-        if spec.type == "bool":
+        if spec.type in ("bool", "bool?"):
             return True
         if spec.type.endswith("?"):
             return None
@@ -304,8 +305,8 @@ def _parsed_texts(spec: Spec, texts: list[str | None], current: Any = None) -> A
     kind = spec.type.rstrip("?")
     if kind == "bool":
         return not current if text.strip().lower() == "toggle" else _parse_bool(spec, text)
-    if kind == "int":
-        return _parse_int(spec, text)
+    if kind in _NUMBERS:
+        return _parse_number(spec, text)
     return text
 
 
@@ -316,12 +317,23 @@ def _parse_bool(spec: Spec, text: str) -> Any:
         raise OptionsError(f"option {spec.name!r} is true or false, not {text!r}") from None
 
 
-def _parse_int(spec: Spec, text: str) -> int | None:
-    if not text and spec.type == "int?":
+def _parse_number(spec: Spec, text: str) -> int | float | None:
+    if not text and spec.type.endswith("?"):
         return None
-    if not _INT(text):
-        raise OptionsError(f"option {spec.name!r} is a whole number, not {text!r}")
-    return int(text)
+    kind, is_one, what = _NUMBERS[spec.type.rstrip("?")]
+    if not is_one(text):
+        raise OptionsError(f"option {spec.name!r} is {what}, not {text!r}")
+    return kind(text)
+
+
+_NUMBERS: dict[str, tuple[type[int] | type[float], Callable[[str], Any], str]] = {
+    "int": (int, _INT, "a whole number"),
+    "float": (float, _FLOAT, "a number"),
+}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 _CHECKS: dict[str, Callable[[Any], bool]] = {
@@ -330,6 +342,9 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "filter?": lambda value: value is None or isinstance(value, str),
     "size?": lambda value: value is None or isinstance(value, str),
     "bool": lambda value: isinstance(value, bool),
+    "bool?": lambda value: value is None or isinstance(value, bool),
+    "float": _is_number,
+    "float?": lambda value: value is None or _is_number(value),
     "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "int?": lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool)),
     "[str]": lambda value: isinstance(value, list | tuple) and all(isinstance(item, str) for item in value),

@@ -33,7 +33,13 @@ def window(iterator: Iterable[T], behind: int = 0, ahead: int = 0) -> Iterator[t
         yield tuple(padded[i : i + behind + 1 + ahead])
 
 
-_TYPE_NAMES = {"str?": "optional str", "int?": "optional int", "[str]": "sequence of str"}
+_TYPE_NAMES = {
+    "str?": "optional str",
+    "int?": "optional int",
+    "bool?": "optional bool",
+    "float?": "optional float",
+    "[str]": "sequence of str",
+}
 
 
 def typespec_to_str(typespec: Any) -> str:

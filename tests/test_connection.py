@@ -5,28 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support.states import CONNECTION
 from tests.support.traffic import certificate
 
 from flowdump.certs import Cert
 from flowdump.connection import Client, Connection, ConnectionState, Server, hostport, new_id
-
-COMMON = {
-    "peername": None,
-    "sockname": None,
-    "transport_protocol": "tcp",
-    "error": None,
-    "tls": False,
-    "certificate_list": [],
-    "alpn": None,
-    "alpn_offers": [],
-    "cipher": None,
-    "cipher_list": [],
-    "tls_version": None,
-    "sni": None,
-    "timestamp_start": None,
-    "timestamp_end": None,
-    "timestamp_tls_setup": None,
-}
 
 
 def client(**facts: Any) -> Client:
@@ -48,14 +31,14 @@ def facts_of(connection: Connection) -> dict[str, Any]:
 def test_a_new_client() -> None:
     c = client()
     known = {"peername": ("127.0.0.1", 5000), "sockname": ("127.0.0.1", 8080), "timestamp_start": 1.0}
-    assert facts_of(c) == COMMON | known | {"mitmcert": None, "proxy_mode": "regular"}
+    assert facts_of(c) == CONNECTION | known | {"mitmcert": None, "proxy_mode": "regular"}
     assert Client(peername=("a", 1), sockname=("b", 2)).timestamp_start > 1_700_000_000
     assert (Client().peername, Client().sockname) == (("", 0), ("", 0))
 
 
 def test_a_new_server() -> None:
     extra = {"address": ("example.com", 443), "timestamp_tcp_setup": None, "via": None}
-    assert facts_of(server()) == COMMON | extra
+    assert facts_of(server()) == CONNECTION | extra
     assert Server().address is None
 
 

@@ -7,28 +7,18 @@ from typing import Any
 
 import pytest
 from tests.support.flows import dns_flow
+from tests.support.states import dns_message_state
 
 from flowdump.connection import Client, Server
 from flowdump.dns import RESPONSE_CODES, TYPES, DNSFlow, DNSMessage, Question, ResourceRecord, pack_name, type_name
+from flowdump.test.tutils import tdnsreq
 
 RECORD = ResourceRecord("a.example", 1, 1, 60, b"\x01\x02\x03\x04")
 
 
 def message(**facts: Any) -> DNSMessage:
-    known: dict[str, Any] = {
-        "timestamp": 1.0,
-        "id": 7,
-        "query": True,
-        "op_code": 0,
-        "authoritative_answer": False,
-        "truncation": False,
-        "recursion_desired": True,
-        "recursion_available": False,
-        "reserved": 0,
-        "response_code": 0,
-        "questions": [Question("a.example", 1, 1)],
-    }
-    return DNSMessage(**(known | facts))
+    known = {"timestamp": 1.0, "id": 7, "questions": [Question("a.example", 1, 1)]}
+    return tdnsreq(**(known | facts))
 
 
 # -- messages ----------------------------------------------------------------------------------------------------
@@ -37,22 +27,11 @@ def message(**facts: Any) -> DNSMessage:
 def test_state() -> None:
     m = message(answers=[RECORD])
     state = m.get_state()
-    assert state == {
-        "timestamp": 1.0,
-        "id": 7,
-        "query": True,
-        "op_code": 0,
-        "authoritative_answer": False,
-        "truncation": False,
-        "recursion_desired": True,
-        "recursion_available": False,
-        "reserved": 0,
-        "response_code": 0,
-        "questions": [{"name": "a.example", "type": 1, "class_": 1}],
-        "answers": [{"name": "a.example", "type": 1, "class_": 1, "ttl": 60, "data": b"\x01\x02\x03\x04"}],
-        "authorities": [],
-        "additionals": [],
-    }
+    assert state == dns_message_state(
+        timestamp=1.0,
+        questions=[{"name": "a.example", "type": 1, "class_": 1}],
+        answers=[{"name": "a.example", "type": 1, "class_": 1, "ttl": 60, "data": b"\x01\x02\x03\x04"}],
+    )
     assert DNSMessage.from_state(state) == m
     assert type(DNSMessage.from_state(state).answers[0]) is ResourceRecord
 

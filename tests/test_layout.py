@@ -153,6 +153,38 @@ def test_the_rule_can_fail() -> None:
     assert allowed("addons/save.py", "flowdump.formats.flowfile")
 
 
+# tests
+
+TESTS = Path(__file__).resolve().parent
+TEST_FILES = sorted(str(path.relative_to(TESTS)) for path in TESTS.rglob("*.py") if "corpus" not in path.parts)
+TEST_MODULES = {Path(path).stem for path in TEST_FILES if Path(path).name.startswith("test_")}
+
+
+def imported_tests(source: str) -> list[str]:
+    """The test modules that a file of tests imports."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [f"{node.module or ''}.{alias.name}" for alias in node.names]
+    parts = [(name, name.split(".")) for name in found]
+    return [name for name, words in parts if words[0] == "tests" and any(map(TEST_MODULES.__contains__, words))]
+
+
+@pytest.mark.parametrize("path", TEST_FILES)
+def test_what_tests_share_is_no_test_module(path: str) -> None:
+    """Such a module would be loaded twice, and its tests might run twice; ``tests/support`` is where to look."""
+    assert imported_tests((TESTS / path).read_text(encoding="utf-8")) == []
+
+
+def test_a_test_module_is_known_by_its_name() -> None:
+    assert imported_tests("from tests.engine.test_dns import flow_of") == ["tests.engine.test_dns.flow_of"]
+    assert imported_tests("def f():\n    from tests import test_live") == ["tests.test_live"]
+    assert imported_tests("import tests.engine.test_dns as other") == ["tests.engine.test_dns"]
+    assert imported_tests("from tests.support.process import Live\nimport flowdump.test.tutils") == []
+
+
 # sizes and words
 
 

@@ -30,26 +30,30 @@ FULL_CHAIN = [certificate("leaf.example"), certificate("authority.example")]
 # plain states
 
 
+#: What is stored of a connection of which nothing is known, but for its id.
+CONNECTION: State = {
+    "peername": None,
+    "sockname": None,
+    "transport_protocol": "tcp",
+    "error": None,
+    "tls": False,
+    "certificate_list": [],
+    "alpn": None,
+    "alpn_offers": [],
+    "cipher": None,
+    "cipher_list": [],
+    "tls_version": None,
+    "sni": None,
+    "timestamp_start": None,
+    "timestamp_end": None,
+    "timestamp_tls_setup": None,
+}
+
+
 def _connection(peer: tuple[str, int], **facts: Any) -> State:
-    return {
-        "peername": list(peer),
-        "sockname": ["127.0.0.1", 8080],
-        "id": f"connection-{peer[0]}",
-        "transport_protocol": "tcp",
-        "error": None,
-        "tls": False,
-        "certificate_list": [],
-        "alpn": None,
-        "alpn_offers": [],
-        "cipher": None,
-        "cipher_list": [],
-        "tls_version": None,
-        "sni": None,
-        "timestamp_start": T0,
-        "timestamp_end": None,
-        "timestamp_tls_setup": None,
-        **facts,
-    }
+    known = {"peername": list(peer), "sockname": ["127.0.0.1", 8080], "timestamp_start": T0}
+    fresh = {"certificate_list": [], "alpn_offers": [], "cipher_list": []}
+    return CONNECTION | fresh | known | {"id": f"connection-{peer[0]}"} | facts
 
 
 def _flow(kind: str, **parts: Any) -> State:
@@ -128,7 +132,8 @@ def udp_state() -> State:
     return flow
 
 
-def _dns_message(**facts: Any) -> State:
+def dns_message_state(**facts: Any) -> State:
+    """A query for the address of example.com, as it is stored."""
     return {
         "timestamp": T0 + 1,
         "id": 7,
@@ -150,7 +155,7 @@ def _dns_message(**facts: Any) -> State:
 
 def dns_state() -> State:
     answer = {"name": "example.com", "type": 1, "class_": 1, "ttl": 60, "data": b"\xc0\x00\x02\x01"}
-    return _flow("dns", request=_dns_message(), response=_dns_message(query=False, answers=[answer]))
+    return _flow("dns", request=dns_message_state(), response=dns_message_state(query=False, answers=[answer]))
 
 
 BASES = {

@@ -248,8 +248,8 @@ def test_intercepting_in_a_handler_and_resuming_from_a_thread(tmp_path: Path) ->
 
         def request(flow):
             flow.intercept()
-            threading.Timer(0.01, flow.resume).start()
             flow.metadata["held"] = flow.intercepted
+            threading.Timer(0.01, flow.resume).start()
         """
 
     async def scenario(proxy: Running, server: Origin, script: Script) -> None:

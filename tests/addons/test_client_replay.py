@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.support.cli import fails, started
 from tests.support.commands import commands
 from tests.support.flows import http_flow, read_flows, request, response, run_flowdump, tcp_flow, write_flows
 
+import flowdump
 from flowdump import ctx
 from flowdump.addons.client_replay import ClientReplay
 from flowdump.exceptions import CommandError, OptionsError, UserError
@@ -144,6 +146,36 @@ def test_a_script_of_the_first_generation_sends_again(home: Path, origin: Origin
     )
     replay("-r", "saved", "-s", "first.py", "-w", "out", check=True)
     assert sorted(origin.seen) == ["/a/again", "/b/again", "/c/again"]
+
+
+def test_a_script_of_the_first_generation_sends_again_beside_a_proxy(home: Path, origin: Origin) -> None:
+    """As its documentation had it, without a look at what it sends itself; a script of today hears of both."""
+    first = home / "first.py"
+    first.write_text(
+        "def request(context, flow):\n"
+        "    f = context.duplicate_flow(flow)\n"
+        "    f.request.path = '/changed'\n"
+        "    context.replay_request(f)\n\n"
+        "def response(context, flow):\n"
+        "    context.log('heard ' + flow.request.path)\n"
+    )
+    heard: list[tuple[str, Any]] = []
+
+    class Listener:
+        def request(self, flow: Any) -> None:
+            heard.append((flow.request.path, flow.is_replay))
+
+    with flowdump.Proxy(addons=[Listener()], scripts=[str(first)], confdir=".") as proxy:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": proxy.url}))
+        opener.open(f"http://127.0.0.1:{origin.server_port}/first").close()
+        found = {flow.request.path: flow for flow in (proxy.wait_for_flow(), proxy.wait_for_flow())}
+        opener.open(f"http://127.0.0.1:{origin.server_port}/second").close()
+        found |= {flow.request.path: flow for flow in (proxy.wait_for_flow(), proxy.wait_for_flow())}
+    assert sorted(origin.seen) == ["/changed", "/changed", "/first", "/second"]
+    assert sorted(heard) == [("/changed", "request"), ("/changed", "request"), ("/first", None), ("/second", None)]
+    assert {path: flow.response.content for path, flow in found.items()} == {
+        path: path.encode() for path in ("/changed", "/first", "/second")
+    }
 
 
 def test_a_signal_ends_the_run(home: Path, origin: Origin) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from weakref import WeakSet
 
 from flowdump import ctx
 from flowdump.http import HTTPFlow, Request
@@ -15,6 +16,9 @@ from flowdump.http import HTTPFlow, Request
 
 class ScriptContext:
     """The first argument of every handler of the first generation; scripts keep what they like on it."""
+
+    def __init__(self) -> None:
+        self._sent: WeakSet[Any] = WeakSet()
 
     def log(self, message: Any, level: str = "info") -> None:
         """Write to the event log."""
@@ -29,8 +33,18 @@ class ScriptContext:
         return flow.copy()
 
     def replay_request(self, flow: Any) -> None:
-        """Send the request of a flow (again); its response comes as for every flow. Raises CommandError."""
+        """Send the request of a flow (again). Raises CommandError.
+
+        Other addons hear of it as of every flow; this script does not, as it did not then: its ``request`` would send
+        the next one, and so on for ever.
+        """
         ctx.master.commands.call("replay.client", [flow])
+        if not flow.live:
+            self._sent.add(flow)
+
+    def has_sent(self, flow: Any) -> bool:
+        """Whether a flow is one that this script sends by itself."""
+        return flow in self._sent
 
 
 class CallableText(str):

@@ -130,6 +130,8 @@ def _first(handler: Callable[..., Any], older: Older, context: ScriptContext) ->
     @functools.wraps(handler)
     def call(*arguments: Any) -> Any:
         given = older.arguments(*arguments) or ()
+        if older.names == ("flow",) and context.has_sent(given[0]):
+            return None
         bound = functools.partial(handler, *([context] if takes_context else []), *given)
         return calling(bound, given[0]) if older.names == ("flow",) else bound()
 

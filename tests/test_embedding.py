@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.server
 import importlib.metadata
+import socket
 import threading
 import urllib.error
 import urllib.request
@@ -176,6 +177,12 @@ def web() -> Iterator[int]:
         thread.join()
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def fetch(proxy: Any, port: int, path: str = "/path") -> Any:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": proxy.url}))
     with opener.open(f"http://127.0.0.1:{port}{path}") as answer:
@@ -246,11 +253,7 @@ def test_dump_master(web: int, inside: bool) -> None:
             fetch(type("At", (), {"url": f"http://127.0.0.1:{free}"}), web)
             master.shutdown()
 
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        free = probe.getsockname()[1]
+    free = free_port()
 
     def make() -> DumpMaster:
         master = DumpMaster(
@@ -267,3 +270,47 @@ def test_dump_master(web: int, inside: bool) -> None:
     else:
         make().run()
     assert seen == ["/path"]
+
+
+@pytest.mark.parametrize("way", ["server", "argument", "options"])
+def test_a_program_for_mitmproxy_4(way: str, web: int) -> None:
+    """The options are in a ProxyServer, and the loop is said to run in a thread."""
+    from flowdump.compat.mitmproxy.options import Options
+    from flowdump.compat.mitmproxy.proxy import DummyServer
+    from flowdump.compat.mitmproxy.proxy.config import ProxyConfig
+    from flowdump.compat.mitmproxy.proxy.server import ProxyServer
+    from flowdump.compat.mitmproxy.tools.dump import DumpMaster
+
+    ready = threading.Event()
+    seen: list[Any] = []
+
+    class Addon:
+        def running(self) -> None:
+            ready.set()
+
+        def response(self, flow: Any) -> None:
+            seen.append(flow.request.path)
+
+    free = free_port()
+    options = Options(listen_host="127.0.0.1", listen_port=free, mode=["regular"], confdir=CONFDIR, flow_detail=0)
+    options.add_option("body_size_limit", int, 0, "")
+    assert options.body_size_limit is None
+    server = ProxyServer(ProxyConfig(options))
+    master = {
+        "server": lambda: DumpMaster(None),
+        "argument": lambda: DumpMaster(None, server, with_termlog=False),
+        "options": lambda: DumpMaster(options, with_termlog=False, with_dumper=False),
+    }[way]()
+    if way == "server":
+        master.server = server
+    assert master.options is options
+    master.addons.add(Addon())
+    thread = threading.Thread(target=master.run_loop, args=(None,))
+    thread.start()
+    assert ready.wait(30)
+    fetch(type("At", (), {"url": f"http://127.0.0.1:{free}"}), web)
+    master.shutdown()
+    thread.join()
+    assert seen == ["/path"]
+    quiet = DumpMaster(options, DummyServer())  # type: ignore[arg-type]
+    assert quiet.options.server is False

@@ -41,6 +41,7 @@ WANTED = {
     "mitmproxy.exceptions": "OptionsError CommandError FlowReadException ControlException AddonManagerError AddonHalt",
     "mitmproxy.flowfilter": "parse match TFilter",
     "mitmproxy.io": "FlowReader FlowWriter FilteredFlowWriter read_flows_from_paths",
+    "mitmproxy.io.io": "FlowReader FlowWriter",
     "mitmproxy.io.tnetstring": "dump dumps load loads",
     "mitmproxy.io.har": "request_to_flow",
     "mitmproxy.command": "command argument Command CommandManager",
@@ -54,6 +55,10 @@ WANTED = {
     "mitmproxy.net.http.headers": "parse_content_type Headers",
     "mitmproxy.net.http.status_codes": "RESPONSES NOT_FOUND",
     "mitmproxy.net.http": "Headers decoded",
+    "mitmproxy.net.http.encoding": "encode decode",
+    "mitmproxy.net.http.message": "Message",
+    "mitmproxy.net.http.request": "Request",
+    "mitmproxy.net.http.response": "Response",
     "mitmproxy.net.encoding": "encode decode",
     "mitmproxy.net.server_spec": "ServerSpec parse",
     "mitmproxy.net.check": "is_valid_host is_valid_port",
@@ -65,7 +70,10 @@ WANTED = {
     "mitmproxy.utils.sliding_window": "window",
     "mitmproxy.utils.typecheck": "check_option_type typespec_to_str",
     "mitmproxy.proxy.server_hooks": "ServerConnectionHookData ServerConnectHook ClientConnectedHook",
-    "mitmproxy.proxy.mode_specs": "ProxyMode ReverseMode UpstreamMode RegularMode",
+    "mitmproxy.proxy.mode_specs": "ProxyMode ReverseMode UpstreamMode RegularMode DnsMode WireGuardMode LocalMode",
+    "mitmproxy.proxy": "ProxyConfig ProxyServer",
+    "mitmproxy.proxy.config": "ProxyConfig",
+    "mitmproxy.proxy.server": "ProxyServer DummyServer",
     "mitmproxy.proxy.context": "Context",
     "mitmproxy.connection": "Client Server Connection ConnectionState",
     "mitmproxy.connections": "ClientConnection ServerConnection",
@@ -74,15 +82,19 @@ WANTED = {
     "mitmproxy.version": "VERSION MITMPROXY",
     "mitmproxy.addons.export": "curl_command raw raw_request formats",
     "mitmproxy.addons.asgiapp": "WSGIApp ASGIApp",
+    "mitmproxy.addons.wsgiapp": "WSGIApp",
+    "mitmproxy.addons.cut": "Cut",
+    "mitmproxy.addons.proxyauth": "ProxyAuth",
+    "mitmproxy.addons.upstream_auth": "UpstreamAuth",
     "mitmproxy.addons.anticache": "AntiCache",
     "mitmproxy.addons.anticomp": "AntiComp",
     "mitmproxy.addons.stickycookie": "StickyCookie",
     "mitmproxy.addons.stickyauth": "StickyAuth",
     "mitmproxy.addons.savehar": "SaveHar",
     "mitmproxy.addons.script": "Script",
-    "mitmproxy.contentviews": "add View Contentview Metadata",
-    "mitmproxy.contentviews.base": "View format_text",
-    "mitmproxy.test.tflow": "tflow ttcpflow twebsocketflow tdnsflow",
+    "mitmproxy.contentviews": "add get View Contentview Metadata SyntaxHighlight TViewResult",
+    "mitmproxy.contentviews.base": "View format_text TViewResult",
+    "mitmproxy.test.tflow": "tflow ttcpflow twebsocketflow tdnsflow treq tresp",
     "mitmproxy.test.taddons": "context",
     "mitmproxy.test.tutils": "treq tresp",
     "mitmproxy.coretypes.multidict": "MultiDict MultiDictView",
@@ -92,12 +104,13 @@ WANTED = {
     "mitmproxy.addonmanager": "Loader AddonManager",
     "mitmproxy.hooks": "UpdateHook all_hooks",
     "mitmproxy.eventsequence": "iterate",
-    "mitmproxy.log": "ALERT LogEntry",
+    "mitmproxy.log": "ALERT LogEntry MitmLogHandler",
     "mitmproxy.master": "Master",
-    "mitmproxy.flow": "Flow Error",
+    "mitmproxy.flow": "Flow Error FlowReader FlowWriter",
+    "mitmproxy.filt": "parse match",
     "mitmproxy.tcp": "TCPFlow TCPMessage",
     "mitmproxy.udp": "UDPFlow UDPMessage",
-    "mitmproxy.dns": "DNSFlow DNSMessage",
+    "mitmproxy.dns": "DNSFlow DNSMessage Message",
     "mitmproxy.websocket": "WebSocketMessage WebSocketData WebSocketFlow",
     "mitmproxy.models": "HTTPResponse HTTPRequest HTTPFlow decoded",
     "mitmproxy.controller": "handler Reply",
@@ -106,7 +119,7 @@ WANTED = {
     "libmproxy.flow": "Flow Headers ODict ODictCaseless ScriptContext FlowReader FlowWriter Error",
     "libmproxy.models": "HTTPResponse decoded",
     "libmproxy.script": "concurrent",
-    "libmproxy.protocol.http": "HTTPResponse decoded",
+    "libmproxy.protocol.http": "HTTPResponse decoded CONTENT_MISSING",
     "libmproxy.protocol.primitives": "KILL",
     "libmproxy.protocol.tcp": "TCPFlow",
     "libmproxy.proxy.connection": "ClientConnection",
@@ -117,7 +130,8 @@ WANTED = {
     "libmproxy.utils": "urldecode pretty_size isXML",
     "libmproxy.version": "VERSION",
     "netlib.odict": "ODict ODictCaseless",
-    "netlib.http": "Headers Response decoded",
+    "netlib.http": "Headers Response decoded CONTENT_MISSING",
+    "netlib.http.semantics": "CONTENT_MISSING",
     "netlib.http.cookies": "parse_cookie_header",
     "netlib.http.url": "parse",
     "netlib.http.headers": "Headers",
@@ -339,6 +353,73 @@ def test_small_helpers() -> None:
     log = import_module("mitmproxy.log")
     assert [log.log_tier(level) for level in (*log.LogLevels, "other")] == [0, 1, 2, 2, 3, None]
     assert "flowdump" in import_module("mitmproxy.version").get_dev_version()
+
+
+def test_cookies_with_what_belongs_to_them() -> None:
+    cookies = import_module("mitmproxy.net.http.cookies")
+    pairs = [("a", "b"), ("Path", "/"), ("c", "d"), ("httponly", None), ("e", "f")]
+    assert [(name, value, dict(attrs)) for name, value, attrs in cookies.group_cookies(pairs)] == [
+        ("a", "b", {"Path": "/"}), ("c", "d", {"httponly": None}), ("e", "f", {})
+    ]  # fmt: skip
+
+
+def test_modes_that_only_recorded_flows_have() -> None:
+    specs = import_module("mitmproxy.proxy.mode_specs")
+    mode = specs.ProxyMode.of("wireguard:keys.conf@51820")
+    assert isinstance(mode, specs.WireGuardMode)
+    assert not isinstance(mode, specs.LocalMode | specs.TunMode)
+    assert not isinstance("wireguard", specs.WireGuardMode)
+    with pytest.raises(ValueError, match="not part of flowdump"):
+        specs.LocalMode.parse("local")
+
+
+def test_views_by_name() -> None:
+    views = import_module("mitmproxy.contentviews")
+
+    class Shout(views.Contentview):  # type: ignore[misc,name-defined]
+        def prettify(self, data: bytes, metadata: Any) -> str:
+            return data.decode().upper()
+
+    flow = http_flow("https://a.b/c", response(200, b'{"a": [1]}', {"content-type": "application/json"}))
+    with taddons.context():
+        views.add(Shout)
+        assert isinstance(views.get("shout"), Shout)
+        assert views.get("no such view") is None
+        indented = '{\n  "a": [1]\n}'
+        assert views.get("JSON").prettify(b'{"a": [1]}', views.Metadata()) == indented
+        shown = views.prettify_message(flow.response, flow)
+        assert (shown.text, shown.view_name) == (indented, "json")
+        assert views.prettify_message(flow.response, flow, "shout").text == '{"A": [1]}'
+        assert views.prettify_message(flow.response, flow, "nowhere").view_name == "json"
+        name, lines, wrong = views.get_message_content_view("auto", flow.response, flow)
+        assert (name, lines[1], wrong) == ("json", [("text", '  "a": [1]')], "")
+        flow.response.raw_content = None
+        assert views.prettify_message(flow.response, flow).syntax_highlight == "error"
+        dns = tflow.tdnsflow(resp=True)
+        assert "8.8.8.8" not in views.prettify_message(dns.response, dns).text
+    assert views.get("shout") is None
+
+
+def test_handlers_of_the_log() -> None:
+    import logging
+
+    log = import_module("mitmproxy.log")
+    seen: list[str] = []
+
+    class Handler(log.MitmLogHandler):  # type: ignore[misc,name-defined]
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(self.format(record))
+
+    handler = Handler()
+    handler.setFormatter(log.MitmFormatter(colorize=False))
+    handler.install()
+    try:
+        logging.error("it is %s", "so")
+    finally:
+        handler.uninstall()
+    logging.error("not this")
+    (line,) = seen
+    assert re.fullmatch(r"\[\d\d:\d\d:\d\d\.\d{3}\] it is so", line)
 
 
 def test_triggering_events() -> None:

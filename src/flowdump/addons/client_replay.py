@@ -30,6 +30,8 @@ class Replayer(Protocol):
 class ClientReplay:
     """``replayer`` gives what sends flows, ``read`` the flows of a file; it raises UserError for one it cannot read."""
 
+    #: As scripts look it up.
+    name = "clientplayback"
     option = "client_replay_concurrency"
 
     def __init__(self, replayer: Callable[[], Replayer], read: Callable[[str], Iterator[Flow]]) -> None:

@@ -10,6 +10,8 @@ from flowdump import cookies
 from flowdump.cookies import format_cookie_header
 from flowdump.response import CookieAttributes as CookieAttrs
 
+_ATTRIBUTES = frozenset(("expires", "domain", "path", "comment", "max-age", "secure", "httponly", "version"))
+
 SetCookie = tuple[str, str | None, CookieAttrs]
 
 
@@ -49,9 +51,14 @@ def is_expired(cookie_attrs: Any) -> bool:
 
 
 def group_cookies(pairs: Iterable[tuple[str, str | None]]) -> list[SetCookie]:
-    """Cookies with their attributes, from the pairs of a Set-Cookie header."""
-    text = "; ".join(name if value is None else f"{name}={value}" for name, value in pairs)
-    return parse_set_cookie_header(text)
+    """Cookies with the attributes behind them, from the pairs of a Cookie header of the older kind (RFC 2965)."""
+    cookies: list[SetCookie] = []
+    for name, value in pairs:
+        if cookies and name.lower() in _ATTRIBUTES:
+            cookies[-1][2].add(name, value)
+        else:
+            cookies.append((name, value, CookieAttrs([])))
+    return cookies
 
 
 def _attributes(attrs: Any) -> Any:

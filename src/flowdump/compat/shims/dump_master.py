@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
+from flowdump.compat.shims.proxy_server import DummyServer, ProxyServer
 from flowdump.options import Options
 
 if TYPE_CHECKING:
@@ -22,24 +23,29 @@ class _Gathered(list[Any]):
 class DumpMaster:
     """A proxy inside a program: make it, add addons, ``await master.run()`` until somebody calls ``shutdown()``.
 
-    Without a running loop ``run()`` makes one and comes back when the run has ended, as it did in older versions.
-    Raises UserError for what the command line would refuse. ``with_dumper`` shows flows on stdout.
+    Without a running loop ``run()`` makes one and comes back when the run has ended, as it did in older versions; those
+    had a ``ProxyServer`` as well, as the second argument or as ``master.server``. Raises UserError for what the command
+    line would refuse. ``with_dumper`` shows flows on stdout.
     """
 
     def __init__(
         self,
         options: Options | None = None,
-        loop: asyncio.AbstractEventLoop | None = None,
+        loop: asyncio.AbstractEventLoop | ProxyServer | DummyServer | None = None,
         with_termlog: bool = True,
         with_dumper: bool = True,
         *others: Any,
     ) -> None:
+        self._is_ours = options is None
         self.options = options if options is not None else Options()
         self._verbosity = self.options.termlog_verbosity if with_termlog else "error"
         self._with_dumper = with_dumper
         self._gathered = _Gathered()
         self._run: EmbeddedRun | None = None
         self._ended = False
+        self._server: ProxyServer | DummyServer | None = None
+        if isinstance(loop, ProxyServer | DummyServer):
+            self.server = loop
 
     @property
     def addons(self) -> Any:
@@ -52,6 +58,23 @@ class DumpMaster:
     @property
     def event_loop(self) -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop() if self._run is None else self._run.master.event_loop
+
+    @property
+    def server(self) -> ProxyServer | DummyServer | None:
+        return self._server
+
+    @server.setter
+    def server(self, server: ProxyServer | DummyServer) -> None:
+        """Its options hold for a master that was made without."""
+        self._server = server
+        if self._is_ours and server.config is not None:
+            self.options = server.config.options
+        if isinstance(server, DummyServer):
+            self.options.update(server=False)
+
+    def run_loop(self, loop: Any = None) -> None:
+        """``run`` as it was called up to mitmproxy 6, in the thread that is to serve. Raises UserError."""
+        asyncio.run(self._serve())
 
     def run(self) -> Coroutine[Any, Any, None] | None:
         """Serve until ``shutdown``."""

@@ -14,6 +14,9 @@ from flowdump.http import Headers, HTTPFlow, Message, Request, Response
 #: What ``flow.reply(KILL)`` is given.
 KILL = False
 
+#: The body of a message whose body was not stored.
+CONTENT_MISSING = None
+
 
 class HTTPResponse(metaclass=Alike):
     """``HTTPResponse(http_version, status_code, reason, headers, content)`` and ``HTTPResponse.make``."""

@@ -23,6 +23,13 @@ class Options(options.Options):
         super().__init__()
         self.update(**values)
 
+    def add_option(
+        self, name: str, typespec: Any, default: Any, help: str, choices: Sequence[str] | None = None, source: str = ""
+    ) -> None:
+        """Declare an option. Those of the tool, which older masters knew late and programs declared, are known."""
+        if source or name not in self:
+            super().add_option(name, typespec, default, help, choices, source)
+
     def merge(self, values: dict[str, Any]) -> None:
         """Set what is not None; lists are added to."""
         own = {name: value for name, value in values.items() if value is not None}

@@ -1,6 +1,6 @@
 """``libmproxy.protocol.http``: HTTP messages."""
 
-from flowdump.compat.shims.older_http import HTTPRequest, HTTPResponse, decoded
+from flowdump.compat.shims.older_http import CONTENT_MISSING, HTTPRequest, HTTPResponse, decoded
 from flowdump.http import HTTPFlow
 
-__all__ = ["HTTPFlow", "HTTPRequest", "HTTPResponse", "decoded"]
+__all__ = ["CONTENT_MISSING", "HTTPFlow", "HTTPRequest", "HTTPResponse", "decoded"]

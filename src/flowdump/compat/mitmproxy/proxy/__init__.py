@@ -1,1 +1,5 @@
-"""``mitmproxy.proxy``: the data that events of the proxy are about; protocol layers there are none."""
+"""``mitmproxy.proxy``: how traffic comes in, and what happens to connections."""
+
+from flowdump.compat.shims.proxy_server import DummyServer, ProxyConfig, ProxyServer
+
+__all__ = ["DummyServer", "ProxyConfig", "ProxyServer"]

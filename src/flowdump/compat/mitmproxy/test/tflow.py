@@ -14,15 +14,20 @@ from flowdump.test.tflow import (
     twebsocket,
     twebsocketflow,
 )
+from flowdump.test.tutils import tdnsreq, tdnsresp, treq, tresp
 
 __all__ = [
     "DummyFlow",
     "tclient_conn",
     "tdnsflow",
+    "tdnsreq",
+    "tdnsresp",
     "tdummyflow",
     "terr",
     "tflow",
     "tflows",
+    "treq",
+    "tresp",
     "tserver_conn",
     "ttcpflow",
     "tudpflow",

@@ -1,0 +1,33 @@
+"""``ProxyServer(ProxyConfig(options))``, which programs gave their ``DumpMaster`` up to mitmproxy 6.
+
+A DumpMaster serves by itself today: all that these know is the options.
+"""
+
+from __future__ import annotations
+
+from flowdump.options import Options
+
+
+class ProxyConfig:
+    """The options of a proxy."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+
+class ProxyServer:
+    """What listens, as far as a program could tell: ``config`` has the options."""
+
+    bound = True
+
+    def __init__(self, config: ProxyConfig) -> None:
+        self.config = config
+
+
+class DummyServer:
+    """What did not listen: a DumpMaster with this serves nobody."""
+
+    bound = False
+
+    def __init__(self, config: ProxyConfig | None = None) -> None:
+        self.config = config

@@ -27,6 +27,7 @@ from flowdump.engine import streaming
 from flowdump.engine.errors import ConnectionFailure, Killed, Peer, PeerClosed, ProtocolError, ScriptFailed, TimedOut
 from flowdump.engine.framing import NONE
 from flowdump.engine.heads import ResponseHead
+from flowdump.engine.held import fire_and_wait
 from flowdump.engine.http1 import check_size
 from flowdump.flow import Error
 from flowdump.headers import Headers
@@ -34,12 +35,13 @@ from flowdump.hooks import fire
 from flowdump.http import Response, ResponseData
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from flowdump.engine.framing import Fields, Framing
     from flowdump.engine.heads import RequestHead
     from flowdump.engine.session import Session
     from flowdump.engine.sides import Body, ClientSide, Sink
     from flowdump.engine.upstream import Upstream
-    from flowdump.hooks import Handler
     from flowdump.http import HTTPFlow, Request
 
 #: Methods that may be sent again when a reused connection turns out to be dead (RFC 9110 section 9.2.2).
@@ -96,18 +98,9 @@ class Exchange:
 
     # -- events --------------------------------------------------------------------------------------------------
 
-    async def _fire(self, name: str) -> None:
-        """Tell the addons; hold the flow while it is intercepted; raise Killed if it was killed."""
-        table, flow = self.session.hooks.table, self.flow
-        handlers: tuple[Handler, ...] = getattr(table, name)
-        if handlers:
-            await fire(handlers, flow)
-        if flow.intercepted:
-            await self.session.wait_for_resume(flow)
-        if flow.error is not None and flow.error.msg == Error.KILLED_MESSAGE:
-            raise Killed(flow.error.msg)
-        if table.update:
-            await fire(table.update, [flow])
+    def _fire(self, name: str) -> Awaitable[None]:
+        """Tell the addons; hold the flow while it is intercepted. Raises Killed if it was killed."""
+        return fire_and_wait(self.session.hooks, name, self.flow, self.session)
 
     def _limits(self, framing: Framing) -> tuple[int | None, int | None]:
         """How large a body may be, and how large one of undeclared length before it is streamed."""

@@ -1,4 +1,4 @@
-"""Flows that wait because a script holds them, and what ``flow.live`` is for flows that belong to no TCP connection."""
+"""Flows that wait because a script holds them: what ``flow.live`` is, and how events of a flow are fired."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Held:
-    """What flows tell about ``intercept()``, ``resume()`` and ``kill()``, the latter two from any thread."""
+    """What flows tell about ``intercept()``, ``resume()`` and ``kill()``, the latter two from any thread.
+
+    A session is one, for the flows of its connection; a UDP listener has one.
+    """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -37,7 +40,9 @@ class Held:
         """Let a held flow go on."""
         self._loop.call_soon_threadsafe(self._release, flow.id)
 
-    kill = resume
+    def kill(self, flow: Any) -> None:
+        """A flow that was killed goes on too: it finds out by itself."""
+        self.resume(flow)
 
     def _release(self, identifier: str) -> None:
         event = self._waiting.get(identifier)
@@ -45,7 +50,13 @@ class Held:
             event.set()
 
 
-async def fire_and_wait(hooks: Hooks, name: str, flow: Any, held: Any) -> None:
+def raise_if_killed(flow: Any) -> None:
+    """Raises Killed if somebody has killed the flow."""
+    if flow.error is not None and flow.error.msg == Error.KILLED_MESSAGE:
+        raise Killed(flow.error.msg)
+
+
+async def fire_and_wait(hooks: Hooks, name: str, flow: Any, held: Held) -> None:
     """Tell the addons of an event of a flow; hold the flow while it is intercepted. Raises Killed if it was killed."""
     table = hooks.table
     handlers: tuple[Handler, ...] = getattr(table, name)
@@ -53,7 +64,6 @@ async def fire_and_wait(hooks: Hooks, name: str, flow: Any, held: Any) -> None:
         await fire(handlers, flow)
     if flow.intercepted:
         await held.wait_for_resume(flow)
-    if flow.error is not None and flow.error.msg == Error.KILLED_MESSAGE:
-        raise Killed(flow.error.msg)
+    raise_if_killed(flow)
     if table.update:
         await fire(table.update, [flow])

@@ -19,6 +19,7 @@ from flowdump.engine.errors import ConnectionFailure, PeerClosed, ProtocolError,
 from flowdump.engine.exchange import Exchange
 from flowdump.engine.framing import shown
 from flowdump.engine.heads import response_head_bytes
+from flowdump.engine.held import Held
 from flowdump.engine.hops import via_of_mode
 from flowdump.engine.http1 import Http1Server
 from flowdump.engine.upstream import Destination, Upstream, Upstreams
@@ -44,10 +45,11 @@ _TLS_HANDSHAKE = 0x16
 LINGER = 2.0
 
 
-class Session:
+class Session(Held):
     """What happens on one client connection."""
 
     def __init__(self, proxy: Proxy, stream: Stream, mode: Mode) -> None:
+        super().__init__()
         self.proxy = proxy
         self.mode = mode
         self.stream = stream
@@ -74,8 +76,6 @@ class Session:
         self.prior_knowledge = False
         #: What is done instead of closing when the proxy stops.
         self.on_leave: Callable[[], None] | None = None
-        self._loop = asyncio.get_running_loop()
-        self._held: dict[str, asyncio.Event] = {}
         #: WebSockets that are open, by the id of their flow.
         self.websockets: dict[str, Relay] = {}
 
@@ -345,19 +345,6 @@ class Session:
         flow.live = None
         self.proxy.on_flow(flow)
 
-    async def wait_for_resume(self, flow: Any) -> None:
-        """Hold a flow until somebody resumes or kills it."""
-        while flow.intercepted:
-            event = self._held[flow.id] = asyncio.Event()
-            await event.wait()
-
-    def intercept(self, flow: Any) -> None:
-        """The flow is marked; the next event of it waits."""
-
-    def resume(self, flow: Any) -> None:
-        """Let a held flow go on; from any thread."""
-        self._loop.call_soon_threadsafe(self._release, flow.id)
-
     def kill(self, flow: Any) -> None:
         """End a flow that waits or passes; from any thread."""
         self._loop.call_soon_threadsafe(self._kill, flow.id)
@@ -369,9 +356,7 @@ class Session:
             relayed.kill()
 
     def _release(self, identifier: str) -> None:
-        event = self._held.pop(identifier, None)
-        if event is not None:
-            event.set()
+        super()._release(identifier)
         if identifier in self.websockets:
             self.websockets[identifier].look()
 

@@ -14,12 +14,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from flowdump.engine.errors import ConnectionFailure, Killed
+from flowdump.engine.held import fire_and_wait
 from flowdump.flow import Error
 from flowdump.hooks import fire
 from flowdump.tcp import TCPMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Coroutine
 
     from flowdump.engine.session import Session
     from flowdump.engine.stream import Stream
@@ -139,18 +140,9 @@ class Relay:
         self._room -= len(message.content) + MESSAGE_COST
         messages.append(message)
 
-    async def _fire(self, name: str) -> None:
-        """Tell the addons; hold the flow while it is intercepted. Raises Killed."""
-        flow, table = self._flow, self._session.hooks.table
-        handlers = table.handlers(name)
-        if handlers:
-            await fire(handlers, flow)
-        if flow.intercepted:
-            await self._session.wait_for_resume(flow)
-        if flow.error is not None and flow.error.msg == Error.KILLED_MESSAGE:
-            raise Killed(flow.error.msg)
-        if table.update:
-            await fire(table.update, [flow])
+    def _fire(self, name: str) -> Awaitable[None]:
+        """Tell the addons; hold the flow while it is intercepted. Raises Killed if it was killed."""
+        return fire_and_wait(self._session.hooks, name, self._flow, self._session)
 
     # -- from outside --------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from flowdump.engine.errors import ConnectionFailure, Killed, Peer
+from flowdump.engine.held import fire_and_wait, raise_if_killed
 from flowdump.engine.ws_codec import ABNORMAL, CLOSE, NO_STATUS, Agreement, Piece, Violation, agreement
 from flowdump.engine.ws_way import Way, Whole
 from flowdump.flow import Error
@@ -29,6 +30,8 @@ from flowdump.hooks import fire
 from flowdump.websocket import BINARY, TEXT, WebSocketData, WebSocketMessage
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from flowdump.engine.session import Session
     from flowdump.engine.stream import Stream
     from flowdump.http import HTTPFlow
@@ -321,7 +324,7 @@ class Relay:
             message = await self._injected.get()
             if self._is_leaving:
                 raise _Leaving
-            self._raise_if_killed()
+            raise_if_killed(self._flow)
             if message is None:
                 continue
             way = self._from_client if message.from_client else self._from_server
@@ -338,17 +341,9 @@ class Relay:
 
     # -- events and memory ---------------------------------------------------------------------------------------
 
-    async def _fire(self, name: str) -> None:
+    def _fire(self, name: str) -> Awaitable[None]:
         """Tell the addons; hold the flow while it is intercepted. Raises Killed if it was killed."""
-        await self._tell(name)
-        if self._flow.intercepted:
-            await self._session.wait_for_resume(self._flow)
-        self._raise_if_killed()
-
-    def _raise_if_killed(self) -> None:
-        error = self._flow.error
-        if error is not None and error.msg == Error.KILLED_MESSAGE:
-            raise Killed(error.msg)
+        return fire_and_wait(self._session.hooks, name, self._flow, self._session)
 
     async def _tell(self, name: str) -> None:
         table = self._session.hooks.table

@@ -21,7 +21,7 @@ from tests.support.flows import read_flows
 from tests.support.process import Live
 from tests.support.programs import tool
 
-PATIENCE = 10
+PATIENCE = 30
 
 SCRIPT = """
 from ipaddress import IPv4Address

@@ -28,8 +28,8 @@ from flowdump.log import EventLog
 from flowdump.master import Master
 from flowdump.options import Options
 
-#: A scenario that takes longer than this hangs.
-PATIENCE = 20.0
+#: A scenario that takes longer than this hangs, on a busy machine too.
+PATIENCE = 60.0
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

@@ -31,7 +31,7 @@ from tests.support.live import shared_confdir
 from flowdump.engine.authority import Authority
 
 #: A wait that is longer than this hangs.
-PATIENCE = 30
+PATIENCE = 60
 
 BODY = b"x" * 500
 

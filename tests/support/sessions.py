@@ -30,7 +30,7 @@ from flowdump.engine.authority import Authority
 
 #: Ports that documents name; others are left as they are.
 PORTS = re.compile(r"\b(?:8080|8081|8082|8443|8000|8001|9000|1080|5353)\b")
-PATIENCE = 30
+PATIENCE = 60
 
 #: What differs from run to run, and how documents have it.
 CHANGING = (

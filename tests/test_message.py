@@ -581,3 +581,13 @@ def test_replace_can_drop_a_header() -> None:
 def test_replace_takes_nothing_else(pattern: Any, repl: Any) -> None:
     with pytest.raises(TypeError):
         page().replace(pattern, repl)
+
+
+def test_messages_are_keys_whatever_is_done_to_them() -> None:
+    asked, answer = Request.make("GET", "https://example.com/"), response()
+    known = {asked: 1, answer: 2}
+    asked.headers["new"] = answer.headers["new"] = "x"
+    asked.path, answer.text = "/other", "other"
+    assert (known[asked], known[answer]) == (1, 2)
+    assert asked.copy() not in known
+    assert asked.copy() == asked

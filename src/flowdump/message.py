@@ -111,7 +111,8 @@ class Message:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Message) and self.data == other.data
 
-    __hash__ = None  # type: ignore[assignment]
+    #: By identity, since messages change: scripts keep what they know of one in a dict while it is under way.
+    __hash__ = object.__hash__
 
     # -- start line, headers, times ------------------------------------------------------------------------------
 

@@ -141,7 +141,7 @@ def test_the_client_waits_for_a_100(version: bytes, value: bytes, expected: bool
     ("version", "lines", "upgrade"),
     [
         (b"1.1", [b"Connection: Upgrade", b"Upgrade: websocket"], b"websocket"),
-        (b"1.1", [b"Connection: keep-alive, upgrade", b"Upgrade: h2c"], b"h2c"),
+        (b"1.1", [b"Connection: keep-alive, upgrade", b"Upgrade: TLS/1.2"], b"TLS/1.2"),
         (b"1.1", [b"Upgrade: websocket"], b""),
         (b"1.1", [b"Connection: upgrade"], b""),
         (b"1.0", [b"Connection: Upgrade", b"Upgrade: websocket"], b""),

@@ -156,6 +156,14 @@ def options(value: bytes | None) -> list[bytes]:
     return [member.strip(b" \t") for member in value.lower().split(b",")]
 
 
+def upgrade_of(facts: Facts) -> bytes:
+    """What a client would switch to. HTTP/2 does not count, and is not passed on: RFC 9113 section 3.1 has ended that
+    way into it, and everything behind the switch would go by unseen.
+    """
+    value = facts.get(b"upgrade", b"")
+    return b"" if b"h2c" in options(value) else value
+
+
 def persistent(version: bytes, connection: list[bytes]) -> bool:
     """Whether the connection may carry another message (RFC 9112 section 9.3), as far as this one's sender says."""
     if b"close" in connection:

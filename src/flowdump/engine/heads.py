@@ -45,6 +45,7 @@ from flowdump.engine.framing import (
     read_fields,
     refusal,
     shown,
+    upgrade_of,
 )
 from flowdump.status_codes import RESPONSES
 
@@ -196,7 +197,7 @@ def _read_request(head: bytes, validate: bool = True) -> RequestHead:
         shape,
         persistent(version, connection),
         modern and b"expect" in facts and b"100-continue" in options(facts[b"expect"]),
-        facts.get(b"upgrade", b"") if modern and b"upgrade" in connection else b"",
+        upgrade_of(facts) if modern and b"upgrade" in connection else b"",
         host,
     )
 

@@ -141,6 +141,20 @@ def test_an_origin_that_does_not_understand_prior_knowledge_is_asked_in_http1(an
     run(scenario())
 
 
+@pytest.mark.parametrize("asked", [b"h2c", b"websocket, H2C"])
+def test_a_switch_to_http2_is_not_passed_on(asked: bytes) -> None:
+    async def scenario() -> None:
+        async with origin(OK) as server, running() as proxy:
+            await proxy.send(
+                b"GET http://127.0.0.1:%d/ HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+                b"Upgrade: %b\r\nHTTP2-Settings: AAMAAABk\r\n\r\n" % (server.port, asked)
+            )
+            assert server.received == b"GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % server.port
+            assert proxy.flow.request.headers["upgrade"] == asked.decode()
+
+    run(scenario())
+
+
 def test_a_forward_proxy_is_spoken_to_in_http2_as_well() -> None:
     async def scenario() -> None:
         async with origin(OK) as server, running() as proxy:
@@ -496,6 +510,34 @@ def test_streams_above_the_last_one_of_a_goaway_go_to_a_new_connection() -> None
             assert (await client.fetch("GET", "/3")).body == b"second "
             await server.peers[0].until(lambda: server.peers[0].reader.at_eof())
             assert len(server.peers) == 2
+
+    run(scenario())
+
+
+def test_the_reason_of_a_goaway_is_told() -> None:
+    async def fed_up(peer: Peer, identifier: int) -> None:
+        goaway = bytes.fromhex("000017 07 00 00000000 00000001 0000000b") + b"too_many_\x1bpings"
+        peer.writer.write(peer.h2.data_to_send() + goaway)
+        peer.writer.close()
+
+    async def scenario() -> None:
+        async with h2_origin(fed_up) as server, running() as proxy, h2_client(proxy, server.port) as client:
+            assert (await client.fetch("GET", "/")).status == 502
+            await proxy.wait_for_flows()
+            assert proxy.flow.error is not None
+            assert proxy.flow.error.msg == (r"the server ends the connection: ENHANCE_YOUR_CALM ('too_many_\x1bpings')")
+
+    run(scenario())
+
+
+def test_a_connection_that_is_not_used_is_no_error(pki: Authorities) -> None:
+    async def scenario() -> None:
+        async with origin(OK, ssl=pki.serve("example.com")) as server, running(**pki.trust) as proxy:
+            assert await agreed_protocol(proxy, server.port, "h2") == "h2"
+            while proxy.proxy._sessions:
+                await asyncio.sleep(0)
+            assert proxy.flows == []
+            assert not [line for line in proxy.log if line.startswith("warn")]
 
     run(scenario())
 

@@ -160,6 +160,31 @@ def test_a_malformed_response_is_a_502(fields: Pairs) -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("end", ["body", "reset"])
+def test_a_malformed_response_that_came_with_its_end_costs_one_stream(end: str) -> None:
+    async def bad(peer: Peer, identifier: int) -> None:
+        path = peer.streams[identifier].fields[b":path"]
+        if path == b"/bad":
+            peer.h2.send_headers(identifier, [(b":status", b"426"), (b"upgrade", b"websocket")])
+            if end == "body":
+                peer.h2.send_data(identifier, b"no", end_stream=True)
+            else:
+                peer.h2.reset_stream(identifier)
+            peer.flush()  # all in one write
+            await peer.answer(identifier - 2, Reply(200, body=b"hi"))
+
+    async def scenario() -> None:
+        async with h2_origin(bad) as server, running() as proxy, h2_client(proxy, server.port) as client:
+            good, lost = client.request("GET", "/good"), client.request("GET", "/bad")
+            assert (await client.response(lost)).status == 502
+            assert (await client.response(good)).body == b"hi"
+            await proxy.wait_for_flows(2)
+            assert "malformed" in str(proxy.flows[0].error)
+            assert len(server.peers) == 1
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("sent", [b"abc", b"abcdefg"], ids=["too short", "too long"])
 def test_a_body_that_is_not_as_long_as_it_said_is_never_complete(sent: bytes, pki: Authorities) -> None:
     async def scenario() -> None:

@@ -27,9 +27,10 @@ import struct
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from h2 import events as h2_events
-from h2.exceptions import H2Error
+from h2.exceptions import H2Error, NoSuchStreamError, StreamClosedError
 
 from flowdump.engine.errors import ConnectionFailure, PeerClosed, ProtocolError
+from flowdump.engine.framing import shown
 from flowdump.engine.http2_codec import MAX_FRAME, Patience, codec
 from flowdump.engine.http2_fields import read_trailers
 from flowdump.engine.http2_stream import ENHANCE_YOUR_CALM, NO_ERROR, PROTOCOL_ERROR, Http2Stream, code_name
@@ -84,6 +85,8 @@ class Http2Connection(Generic[S]):
         self.error: ConnectionFailure | ProtocolError | None = None
         #: No more streams: the peer, or we, said GOAWAY.
         self.closing = False
+        #: What the peer gave as its reason for a GOAWAY that is no orderly one.
+        self._farewell = ""
         self.h2 = codec(self.client_side)
         self._pending: dict[int, Http2Stream] = {}
         self._scheduled = False
@@ -105,7 +108,7 @@ class Http2Connection(Generic[S]):
                 self._receive()
                 if self.error is not None or not await stream.more():
                     break
-            self.lost(PeerClosed(f"the {self.peer} disconnected", self.peer))
+            self.lost(PeerClosed(self._farewell or f"the {self.peer} disconnected", self.peer))
         except (ConnectionFailure, ProtocolError) as error:
             self.lost(error)
 
@@ -236,7 +239,10 @@ class Http2Connection(Generic[S]):
             return
         last, code = struct.unpack_from(">II", frame, 9)
         self.closing = True
-        words = f"the {self.peer} ends the connection: {code_name(code)}"
+        debug = f" ({shown(frame[17:])})" if len(frame) > 17 else ""
+        words = f"the {self.peer} ends the connection: {code_name(code)}{debug}"
+        if code != NO_ERROR:
+            self._farewell = words
         for stream in [s for s in self.streams.values() if self.client_side and s.id > last & 0x7FFFFFFF]:
             self.forget(stream)
             stream.on_failure(stream.lost(code, words, unprocessed=True))
@@ -282,7 +288,8 @@ class Http2Connection(Generic[S]):
         stream.cut()
         if self.error is None:
             if not (stream.local_ended and stream.remote_ended):
-                self.h2.reset_stream(stream.id, code)
+                with contextlib.suppress(StreamClosedError):  # its end, or a reset, came in the same read
+                    self.h2.reset_stream(stream.id, code)
             unread = stream.body.discard()
             if unread:
                 self.h2.acknowledge_received_data(unread, stream.id)
@@ -417,4 +424,6 @@ class Http2Connection(Generic[S]):
 
 
 def _words(error: H2Error) -> str:
+    if isinstance(error, NoSuchStreamError):  # says nothing but its number
+        return f"a frame on stream {error.stream_id}, which is not open"
     return (str(error) or type(error).__name__)[:200]

@@ -41,6 +41,8 @@ async def serve(session: Session) -> None:
     while len(stream.buffer) < len(PREFACE):
         if not PREFACE.startswith(stream.buffer) or not await stream.more():
             break
+    if not stream.buffer and stream.at_eof:
+        return  # browsers open connections that they may need, and close them when they do not
     connection = Http2Server(session)
     await connection.run()
 

@@ -229,6 +229,30 @@ def test_a_transformed_request_is_chunked() -> None:
     run(scenario())
 
 
+def test_trailers_of_a_streamed_request_are_what_scripts_make_of_them() -> None:
+    class Sign:
+        def requestheaders(self, flow: HTTPFlow) -> None:
+            flow.request.stream = True
+
+        def request(self, flow: HTTPFlow) -> None:
+            assert flow.request.trailers is not None
+            flow.request.trailers["x-sum"] = flow.request.trailers["x-sum"] + "!"
+
+    end = b"0\r\nx-sum: 1!\r\n\r\n"
+
+    async def answer(reader: Any, writer: Any) -> None:
+        await reader.readexactly(len(b"3\r\none\r\n" + end))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+
+    async def scenario() -> None:
+        async with origin(answer) as server, running(Sign()) as proxy:
+            body = chunk(b"one") + b"0\r\nX-Sum: 1\r\n\r\n"
+            assert (await _upload(server, proxy, body, "Transfer-Encoding: chunked")).endswith(b"hi")
+            assert server.received.lower().endswith(end)
+
+    run(scenario())
+
+
 def test_a_final_answer_may_come_before_the_request_has_ended() -> None:
     async def refuse(reader: Any, writer: Any) -> None:
         writer.write(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")

@@ -158,10 +158,10 @@ class Exchange:
         assert self._upstream is not None
         http, body, request = self._upstream.http, self.client.body, self.flow.request
         await self._pass_on(body, request, http, "client")
-        http.finish(body.trailers)
         request.data.timestamp_end = time.time()
         request.data.trailers = _trailers(body.trailers)
         await self._fire("request")
+        http.finish(() if request.data.trailers is None else request.data.trailers.fields)
 
     async def _pass_on(self, body: Body, message: Request | Response, sink: Sink, peer: Peer) -> None:
         """A body of ``peer``, piece by piece as it comes: transformed, measured, recorded, sent."""

@@ -93,7 +93,8 @@ def test_credentials(spec: str, credentials: tuple[str, str] | None, expected: t
         ("reverse:https://h:65536", "is expected"),
         ("reverse:https://h/path", "a server, not a path in it"),
         ("reverse:tcp://h", "tcp:// needs a port"),
-        ("reverse:tls://h:0", "tls:// needs a port"),
+        ("reverse:tls://h:0", "is expected"),
+        ("upstream:http://h:0", "upstream:http://[USER:PASSWORD@]HOST[:PORT] is expected"),
         ("reverse:ftp://h", "reverse mode knows no ftp://; there are http, https, tcp, tls, dns, udp"),
         ("reverse:http://u:p@h", "credentials for the server go into the option upstream_auth"),
         ("upstream:", "upstream:http://[USER:PASSWORD@]HOST[:PORT] is expected"),
@@ -105,6 +106,7 @@ def test_credentials(spec: str, credentials: tuple[str, str] | None, expected: t
         ("wireguard:conf@1", "needs a WireGuard tunnel; it comes in a later version of flowdump"),
         ("local:curl", "a later version of flowdump"),
         ("tun", "a later version of flowdump"),
+        ("http3@443", "http3 mode needs QUIC; it comes in a later version of flowdump"),
     ],
 )
 def test_refusals(spec: str, message: str) -> None:

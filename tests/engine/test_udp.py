@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -485,6 +486,21 @@ def test_ports_that_cannot_be_had() -> None:
             ):
                 async with running(mode=[f"reverse:udp://192.0.2.1:9@{server.address}"]):
                     raise AssertionError
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("second", ["socks5", "dns"])
+def test_a_port_belongs_to_one_mode(second: str) -> None:
+    from flowdump.exceptions import UserError
+
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        reason = f"Address already in use, by the mode regular@{port}; -p, or @PORT behind a mode, chooses another port"
+        with pytest.raises(UserError, match=f":{port}: {reason}$"):
+            async with running(mode=[f"regular@{port}", f"{second}@{port}"]):
+                raise AssertionError
 
     run(scenario())
 

@@ -34,6 +34,7 @@ LATER = {
     "local": "a helper in the kernel",
     "osproxy": "a helper in the kernel",
     "tun": "a network interface of its own",
+    "http3": "QUIC",
 }
 
 #: Schemes of mitmproxy that need QUIC or DTLS.
@@ -265,7 +266,7 @@ def _target(spec: str, kind: str, text: str) -> tuple[Target, str]:
         host, port = urls.parse_authority(place, check=True)
     except ValueError:
         host, port = "", None
-    if not host:
+    if not host or port == 0:
         raise _error(spec, f"{_EXAMPLE[kind]} is expected")
     if not (port or known[scheme]):
         raise _error(spec, f"{scheme}:// needs a port")

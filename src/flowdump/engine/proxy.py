@@ -140,9 +140,16 @@ class Proxy:
             except (OSError, OverflowError) as error:
                 if left and not port and isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
                     continue
-                reason = _reason(error)
+                reason = f"{_reason(error)}{self._way_out(error, port)}"
                 raise UserError(f"cannot listen on {host or '*'}:{port}: {reason}") from None
         self.listening.append((mode, self.addresses[opened]))
+
+    def _way_out(self, error: OSError | OverflowError, port: int) -> str:
+        """What to do about a port that cannot be had, and which mode has it already."""
+        if not isinstance(error, OSError) or error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            return ""
+        ours = next((mode.stored for mode, where in self.listening if where[1] == port), "")
+        return f"{ours and f', by the mode {ours}'}; -p, or @PORT behind a mode, chooses another port"
 
     async def _open(self, mode: Mode, host: str, port: int) -> None:
         """Open the listeners of a mode at one port, or none. Raises OSError, OverflowError."""

@@ -11,7 +11,7 @@ from tests.support.http1 import CHUNKED, chunk, get
 from tests.support.live import Origin, Running, origin, run, running
 from tests.support.streaming import Flood, Stream
 
-from flowdump.http import HTTPFlow
+from flowdump.http import HTTPFlow, Response
 
 
 def modern(data: bytes) -> bytes | Iterable[bytes]:
@@ -208,6 +208,30 @@ def test_a_streamed_request_passes_piece_by_piece() -> None:
             writer.close()
             assert proxy.flow.request.raw_content is None
             assert addon.events == ["request", "response"]
+
+    run(scenario())
+
+
+def test_a_script_that_answers_a_streamed_request_too_late_is_told() -> None:
+    class Late:
+        def requestheaders(self, flow: HTTPFlow) -> None:
+            flow.request.stream = True
+
+        def request(self, flow: HTTPFlow) -> None:
+            flow.response = Response.make(418)
+
+    async def answer(reader: Any, writer: Any) -> None:
+        await reader.readexactly(6)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+
+    async def scenario() -> None:
+        async with origin(answer) as server, running(Late()) as proxy:
+            proxy.master.log.verbosity = "warn"
+            assert (await _upload(server, proxy, b"foobar", "Content-Length: 6")).endswith(b"hi")
+            assert proxy.flow.response is not None
+            assert proxy.flow.response.status_code == 200
+            (warning,) = proxy.log
+            assert "a script answers a request that has gone out already: it was streamed" in warning
 
     run(scenario())
 

@@ -50,6 +50,9 @@ IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"
 #: Clients have no part in what we and another proxy agree on.
 NO_ENTRY = "asks for credentials, or for others (407): see upstream_auth"
 
+#: Why the answer of a script is not sent.
+LATE = "it was streamed, so the server's answer counts (requestheaders comes before)"
+
 CONTINUE = ResponseHead(b"HTTP/1.1", 100, b"Continue", (), NONE, True, b"")
 
 #: How often a request is sent that no origin has begun to work on.
@@ -228,6 +231,8 @@ class Exchange:
         assert upstream is not None
         if head.status_code == 407 and upstream.absolute_form:
             raise ProtocolError(f"{upstream.destination.via} {NO_ENTRY}", status=502, peer="server")
+        if flow.response is not None:  # set in ``request``, which comes behind the body of a streamed request
+            self.session.proxy.log.warn(f"{self.session}: a script answers a request that has gone out already: {LATE}")
         flow.response = response = _response(head)
         await self._fire("responseheaders")
         if head.status_code == 101:

@@ -39,7 +39,7 @@ class FlowdumpCommand(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {group: [] for group in (*GROUPS, "More")}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(parameter, click.Option):
                 sections[getattr(parameter, "group", "More")].append(record)
         for title, records in sections.items():
             if records:
@@ -78,6 +78,7 @@ _METAVARS = {
     "rfile": "PATH",
     "save_stream_file": "PATH",
     "hardump": "PATH",
+    "client_replay": "PATH",
     "scripts": "SCRIPT",
     "confdir": "PATH",
     "flow_detail": "LEVEL",
@@ -85,6 +86,8 @@ _METAVARS = {
     "listen_host": "HOST",
     "listen_port": "PORT",
     "certs": "[DOMAIN=]PATH",
+    "proxyauth": "CREDENTIALS",
+    "upstream_auth": "USER:PASSWORD",
     "allow_hosts": "REGEX",
     "ignore_hosts": "REGEX",
     "tcp_hosts": "REGEX",

@@ -503,6 +503,29 @@ def test_declaring_again() -> None:
         options.add_option("showhost", bool, False, "help")
 
 
+def test_a_script_that_was_edited_declares_anew() -> None:
+    options = Options()
+
+    def declare(name: str, typespec: Any, default: Any, choices: Sequence[str] = ()) -> None:
+        options.add_option(name, typespec, default, "help", choices, "script.py")
+
+    declare("mine", int, 1)
+    declare("mine", int, 2)
+    assert (options.mine, options.has_changed("mine")) == (2, False)
+    options.update(mine=3)
+    declare("mine", int, 4)
+    assert options.mine == 3
+    declare("mine", str, "new")
+    assert options.mine == "new"
+    options.update(mine="b")
+    declare("mine", str, "a", ("a", "b"))
+    assert options.mine == "b"
+    declare("mine", str, "c", ("a", "c"))
+    assert options.mine == "c"
+    with pytest.raises(OptionsError, match=r"declared already, as str by script\.py, and as int by other\.py"):
+        options.add_option("mine", int, 1, "help", (), "other.py")
+
+
 def test_values_wait_for_their_declaration() -> None:
     options = parse("mine=1", "mine=2", "list=a", "list=b", "flag", "showhost", defer=True)
     assert options.showhost

@@ -200,23 +200,34 @@ class Options:
         """Declare an option; a value that was set for it before now takes effect.
 
         ``typespec`` is str, bool, int, float, Optional of one of these, or Sequence[str]. Declaring it again with the
-        same type is no error (a script that is loaded twice does that). ``source`` is who declares it, for people.
-        Raises OptionsError.
+        same type is no error. ``source`` is who declares it, for people; a script that is loaded again, changed, may
+        declare another type and default, and loses a value that does not fit. Raises OptionsError.
         """
         if name.startswith("_") or hasattr(Options, name):
             raise OptionsError(f"an option cannot be called {name!r}: ctx.options.{name} is something else")
         spec = Spec(name, type_name(typespec), default, help, tuple(choices or ()))
         known = self._specs.get(name)
-        if known is not None and (known.type != spec.type or name in _BUILT_IN):
+        again = known is not None and bool(source) and self._sources.get(name) == source
+        if known is not None and (name in _BUILT_IN or (known.type != spec.type and not again)):
             raise OptionsError(_twice(spec, source, known, self._sources.get(name, "")))
         value = _checked(spec, default)
         self._specs[name] = spec
-        if known is None:
+        if known is None or (again and not self._stands(spec)):
             self.__dict__[name] = value
             self._sources[name] = source
         deferred = self._deferred.pop(name, None)
         if deferred is not None:
             self.update(**{name: _parsed_texts(spec, deferred.values)})
+
+    def _stands(self, spec: Spec) -> bool:
+        """Whether somebody has set a value that an option can still have."""
+        if spec.name not in self._given:
+            return False
+        try:
+            _checked(spec, getattr(self, spec.name))
+        except OptionsError:
+            return False
+        return True
 
     def check_leftovers(self) -> None:
         """Raises OptionsError when something was set that nobody declared."""

@@ -184,6 +184,20 @@ def test_a_mistake_leaves_the_old_script_in_place(tmp_path: Path, text: str, sai
     run(scenario())
 
 
+def test_an_option_that_was_edited_is_what_the_script_says_now(tmp_path: Path) -> None:
+    text = SCRIPT.replace("assert ctx.options.reloaded == 7", "state.append(str(ctx.options.reloaded))")
+    text = text.replace('["load", "configure", "running"]', '["load", "configure", "8.5", "running"]')
+
+    async def scenario() -> None:
+        async with scripted(tmp_path) as (proxy, reloader, _):
+            save(tmp_path / "answer.py", text.format(version=1).replace("int, 7", "float, 8.5"))
+            await reloader.look()
+            assert await once(proxy) == "1 True first"
+            assert ctx.options.reloaded == 8.5
+
+    run(scenario())
+
+
 def test_a_file_that_is_gone_for_a_moment_is_no_change(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with scripted(tmp_path) as (proxy, reloader, _):

@@ -1,12 +1,17 @@
-"""Fixtures that every folder of tests uses."""
+"""Fixtures and settings that every folder of tests uses."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How long an example takes says how busy the machine is, and no test shall fail for that.
+settings.register_profile("flowdump", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("flowdump")
 
 
 @pytest.fixture(scope="session")

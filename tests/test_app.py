@@ -461,7 +461,7 @@ def test_a_signal_before_the_first_byte(home: Path, number: int, code: int) -> N
         # The script is loaded, the input is opened next: whichever of both it is, one signal must do.
         wait_until(lambda: "pipe_read" in _waits_in(run.pid))
         run.send_signal(number)
-        run.wait(timeout=5)
+        run.wait(timeout=30)
     assert run.returncode == code
     assert Path("ended").exists()
 

@@ -232,6 +232,6 @@ def test_text_that_fell_back_gives_its_bytes_back(tail: bytes) -> None:
     ],
 )
 def test_hostile_input_costs_linear_time(content_type: str, content: bytes) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     infer_charset(content_type, content)
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1

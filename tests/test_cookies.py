@@ -357,9 +357,9 @@ def test_default_path(path: str, default: str) -> None:
     ],
 )
 def test_hostile_headers_cost_linear_time(text: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     parse_cookie_header(text)
     parse_set_cookie(text)
     cookies.refresh_set_cookie(text, 1)
     cookies.parse_date(text)
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import http.server
 import importlib.metadata
-import socket
 import threading
 import urllib.error
 import urllib.request
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 from tests.support.cli import wait_until
 from tests.support.live import origin, run, shared_confdir
+from tests.support.ports import free_port
 
 import flowdump
 from flowdump import ctx
@@ -175,12 +175,6 @@ def web() -> Iterator[int]:
         yield server.server_address[1]
         server.shutdown()
         thread.join()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def fetch(proxy: Any, port: int, path: str = "/path") -> Any:

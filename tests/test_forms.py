@@ -254,6 +254,6 @@ def test_a_rewrite_keeps_the_order_of_repeated_names() -> None:
     ],
 )
 def test_hostile_bodies_cost_linear_time(content: bytes) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     parts(TYPE, content)
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2

@@ -352,8 +352,8 @@ def test_path_components(path: str, components: tuple[str, ...], replaced: str) 
     "url", ["http://" + "a." * 50_000, "http://" + "a-" * 50_000 + "/", "http://" + "@:" * 50_000, "a" * 100_000]
 )
 def test_hostile_urls_cost_linear_time(url: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(ValueError, match=r"URL|host|port"):
         urls.parse(url)
     assert urls.decode_query(url * 3)
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1

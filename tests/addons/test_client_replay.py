@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.cli import fails, started
+from tests.support.cli import fails, started, wait_until
 from tests.support.commands import commands
 from tests.support.flows import http_flow, read_flows, request, response, run_flowdump, tcp_flow, write_flows
 
@@ -182,8 +182,7 @@ def test_a_signal_ends_the_run(home: Path, origin: Origin) -> None:
     write_flows("held", [recorded(origin, f"/{name}") for name in ("held", "x")])
     arguments = ["-q", "-n", "--confdir", ".", "--set", "shutdown_timeout=1", "-C", "held", "-w", "out"]
     with started(*arguments) as run:
-        while not origin.seen:
-            assert run.poll() is None
+        wait_until(lambda: origin.seen or run.poll() is not None)
         run.terminate()
         assert run.wait(30) == 143
     assert origin.seen == ["/held"]

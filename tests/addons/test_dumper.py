@@ -462,10 +462,10 @@ def test_a_line_costs_little() -> None:
     dumper = Dumper(Options(), out)
     best = 1.0
     for _ in range(5):
-        begun = time.perf_counter()
+        begun = time.process_time()
         for flow in flows:
             dumper.add(flow)
-        best = min(best, time.perf_counter() - begun)
+        best = min(best, time.process_time() - begun)
     assert best / len(flows) < 50e-6
 
 

@@ -72,9 +72,13 @@ async def sent(name: str, format: str, folder: Path) -> tuple[Any, bytes]:
 
     async def answer(reader: Any, writer: Any) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        while await reader.read(65536):  # the body, until the tool closes
-            pass
+        try:
+            while await reader.read(65536):  # the body, until the tool closes
+                pass
+        finally:
+            whole.set()
 
+    whole = asyncio.Event()
     async with origin(answer, close=True) as server:
         flow = made(name, server.port)
         line = commands().call("export", format, flow)
@@ -84,8 +88,7 @@ async def sent(name: str, format: str, folder: Path) -> tuple[Any, bytes]:
         )  # fmt: skip
         _, errors = await process.communicate()
         assert process.returncode == 0, (line, errors)
-        while not server.requests:
-            await asyncio.sleep(0)
+        await whole.wait()
         return flow, server.received
 
 

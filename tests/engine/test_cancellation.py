@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.support.http1 import CHUNKED, OK, SIZED, get, post
 from tests.support.leaving import LEAVING, STREAMED, Watch, failed_once, leave, reset
-from tests.support.live import assert_quiet, origin, run, running, until
+from tests.support.live import PATIENCE, assert_quiet, origin, run, running, until
 
 from flowdump.engine import proxy as proxy_module
 from flowdump.engine import stream as stream_module
@@ -23,6 +23,12 @@ from flowdump.http import HTTPFlow
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that has ended its direction counts as gone soon."""
     monkeypatch.setattr(stream_module, "HALF_CLOSED", 0.05)
+
+
+@pytest.fixture
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not count as gone, however long this process has to wait for the processor."""
+    monkeypatch.setattr(stream_module, "HALF_CLOSED", PATIENCE)
 
 
 # -- the client goes -----------------------------------------------------------------------------------------------
@@ -152,6 +158,7 @@ def test_a_client_that_leaves_while_the_answer_comes(how: str, streamed: bool, r
 
 
 @LEAVING
+@pytest.mark.usefixtures("_patient")
 def test_a_client_that_leaves_while_a_script_works(how: str) -> None:
     class Slow(Watch):
         async def request(self, flow: HTTPFlow) -> None:  # type: ignore[override]
@@ -177,6 +184,7 @@ def test_a_client_that_leaves_while_a_script_works(how: str) -> None:
     run(scenario())
 
 
+@pytest.mark.usefixtures("_patient")
 def test_a_client_that_ends_its_direction_still_gets_its_answer() -> None:
     class Slow:
         async def request(self, flow: HTTPFlow) -> None:
@@ -198,13 +206,14 @@ def test_a_client_that_ends_its_direction_still_gets_its_answer() -> None:
     run(scenario())
 
 
-def test_a_client_that_ends_its_direction_gets_an_answer_that_takes_its_time() -> None:
+def test_a_client_that_ends_its_direction_gets_an_answer_that_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as it takes what is sent, it is there: the limit starts anew with every piece."""
+    monkeypatch.setattr(stream_module, "HALF_CLOSED", 1.5)  # long to be held up between two pieces
 
     async def dripping(reader: Any, writer: Any) -> None:
-        for _ in range(10):
+        for _ in range(8):
             writer.write(b"1\r\nx\r\n")
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.25)
         writer.write(b"0\r\n\r\n")
 
     async def begins(reader: Any, writer: Any) -> None:

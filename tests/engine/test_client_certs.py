@@ -161,8 +161,7 @@ def test_a_client_s_certificate_from_a_stranger_is_refused_in_words(pki: Authori
         async with origin(OK, ssl=pki.serve("example.com")) as server, running(events, **options) as proxy:
             with pytest.raises(ssl.SSLError):
                 await visit(proxy, server.port, context=context)
-            while "client_disconnected" not in events.names:
-                await asyncio.sleep(0)
+            await events.wait_for("client_disconnected")
             words = "the certificate of the client is signed by an authority that is not known here"
             assert events["tls_failed_client"].conn.error == words
             assert any(words in line for line in proxy.log)

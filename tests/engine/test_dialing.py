@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.support.live import run
+from tests.support.live import run, until
 
 from flowdump.engine import dialing
 from flowdump.engine.dialing import Dialer
@@ -56,8 +56,7 @@ async def dial(dialer: Dialer, streams: Streams, port: int) -> str:
     stream = await dialer.dial("origin.example", port, None, lambda: Stream("server", streams))
     reached = stream.info("peername")[0]
     stream.abort()
-    while streams:
-        await asyncio.sleep(0)
+    await until(lambda: not streams)
     return str(reached)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.support.events import Events
-from tests.support.live import Running, run, running
+from tests.support.live import Running, run, running, until
 from tests.support.names import (
     AAAA,
     HTTPS,
@@ -28,6 +28,7 @@ from tests.support.names import (
     query,
     record,
 )
+from tests.support.ports import free_port
 
 from flowdump.dns import DNSFlow, DNSMessage, HTTPSRecord, ResourceRecord
 from flowdump.engine import dns_transport, resolver, udp
@@ -360,13 +361,12 @@ def test_a_silent_server_is_not_waited_for_forever(over: Ask) -> None:
 @both
 def test_a_server_that_is_not_there_is_told_at_once(over: Ask) -> None:
     async def scenario() -> None:
-        async with name_server(silent) as server:
-            pass
-        async with running(**before(server)) as proxy:
+        nobody = f"127.0.0.1:{free_port()}"
+        async with running(mode=[f"reverse:dns://{nobody}"]) as proxy:
             assert (await over(proxy.port, query())).response_code == 2
             flow = await flow_of(proxy)
             assert "Connection refused" in flow.error.msg
-            assert server.address in flow.error.msg
+            assert nobody in flow.error.msg
 
     run(scenario())
 
@@ -374,10 +374,9 @@ def test_a_server_that_is_not_there_is_told_at_once(over: Ask) -> None:
 @both
 def test_the_next_name_server_is_asked(over: Ask) -> None:
     async def scenario() -> None:
-        async with name_server(silent) as gone:
-            pass
+        nobody = f"127.0.0.1:{free_port()}"
         async with name_server(silent) as mute, name_server(answering("192.0.2.7")) as server:
-            servers = [gone.address, mute.address, server.address]
+            servers = [nobody, mute.address, server.address]
             async with running(mode=["dns"], dns_name_servers=servers, dns_timeout=1) as proxy:
                 assert (await over(proxy.port, query())).answers
                 flow = await flow_of(proxy)
@@ -585,8 +584,7 @@ def test_a_flood_of_queries_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
                     (one if n % 2 else other).send(query(id=n).packed)
                 await proxy.wait_for_flows(5)
                 (listener,) = proxy.proxy.datagrams
-                while listener.tasks:
-                    await asyncio.sleep(0)
+                await until(lambda: not listener.tasks)
             assert len(server.asked) == len(proxy.flows) == 5
             (line,) = [line for line in proxy.log if "5 DNS queries" in line]
             assert line.startswith("warn")
@@ -635,8 +633,7 @@ def test_many_queries_leave_nothing_behind() -> None:
             for _ in range(300):
                 await ask(proxy.port, query())
             await over_tcp(proxy.port, query())
-            while listener.tasks or proxy.proxy._sessions:
-                await asyncio.sleep(0)
+            await until(lambda: not listener.tasks and not proxy.proxy._sessions)
             assert (listener._peers, listener.queries, listener.held._waiting) == ({}, 0, {})
             assert descriptors() <= at_first + 2  # what asyncio closes in a moment
 
@@ -755,8 +752,7 @@ def test_queries_under_way_are_answered_when_the_proxy_stops(over: Ask) -> None:
             asking = asyncio.create_task(over(proxy.port, query()))  # type: ignore[arg-type]
             await events.wait_for("dns_response")
             stopping = asyncio.create_task(proxy.proxy.stop(5))
-            while not proxy.proxy.stopping:
-                await asyncio.sleep(0)
+            await until(lambda: proxy.proxy.stopping)
             gate.set()
             assert (await asking).answers
             await stopping
@@ -771,8 +767,7 @@ def test_queries_that_take_too_long_are_recorded_when_the_proxy_stops(over: Ask)
         events = Events()
         async with name_server(silent) as server, running(events, **before(server)) as proxy:
             asking = asyncio.create_task(over(proxy.port, query()))  # type: ignore[arg-type]
-            while not server.asked:
-                await asyncio.sleep(0)
+            await until(lambda: server.asked)
             await proxy.proxy.stop(0.05)
             assert proxy.flow.error is not None
             assert proxy.flow.error.msg == "the proxy was shut down during the exchange"

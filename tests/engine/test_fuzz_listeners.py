@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tests.support.live import Running, origin, run, running
+from tests.support.live import Running, origin, run, running, until
 from tests.support.peers import close, echo, serving, socks_request
 
 #: What a hostile client may begin with, so that random bytes come deeper.
@@ -66,8 +66,7 @@ def check(proxy: Running) -> None:
 
 async def sessions_end(proxy: Running) -> None:
     async with asyncio.timeout(10):
-        while proxy.proxy._sessions:
-            await asyncio.sleep(0.005)
+        await until(lambda: not proxy.proxy._sessions)
 
 
 @pytest.mark.parametrize("kind", MODES)

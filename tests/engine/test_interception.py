@@ -338,8 +338,7 @@ def test_handshakes_that_clients_fail_are_told_in_words(
         options = {"tls_version_client_min": "TLS1_3", **pki.trust}
         async with origin(OK, ssl=pki.serve("example.com")) as server, running(events, **options) as proxy:
             await fail_as(proxy, server.port, client)
-            while "client_disconnected" not in events.names:
-                await asyncio.sleep(0)
+            await events.wait_for("client_disconnected")
             (line,) = [line for line in proxy.log if line.startswith("warn")]
             assert words in line
             assert line.startswith("warn: 127.0.0.1:")
@@ -360,8 +359,7 @@ def test_events_of_a_request_over_tls_come_in_order_with_their_data(pki: Authori
         events = Events()
         async with origin(OK, ssl=pki.serve("example.com")) as server, running(events, **pki.trust) as proxy:
             await visit(proxy, server.port)
-            while "client_disconnected" not in events.names:
-                await asyncio.sleep(0)
+            await events.wait_for("client_disconnected")
             assert events.names == [
                 "client_connected",
                 "http_connect",
@@ -608,8 +606,7 @@ def test_events_of_a_plain_connection_come_in_order_with_their_data() -> None:
         async with origin(OK) as server, running(events) as proxy:
             head = f"GET http://127.0.0.1:{server.port}/ HTTP/1.1\r\nHost: a\r\n\r\n"
             await proxy.send(head.encode())
-            while "client_disconnected" not in events.names:
-                await asyncio.sleep(0)
+            await events.wait_for("client_disconnected")
             assert events.names == [
                 "client_connected", "request", "server_connect", "server_connected", "response", "server_disconnected",
                 "client_disconnected",
@@ -636,8 +633,7 @@ def test_a_connection_that_cannot_be_made_has_its_event() -> None:
             async with running(events) as proxy:
                 reply = await proxy.send(f"GET http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode())
                 assert reply.startswith(b"HTTP/1.1 502 ")
-                while "client_disconnected" not in events.names:
-                    await asyncio.sleep(0)
+                await events.wait_for("client_disconnected")
                 assert events.names == [
                     "client_connected", "request", "server_connect", "server_connect_error", "error",
                     "client_disconnected",

@@ -6,7 +6,6 @@ collector are tens of megabytes that nobody sees.
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import weakref
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 from tests.support.http1 import OK
 from tests.support.interception import Authorities, visit
-from tests.support.live import Running, origin, run, running
+from tests.support.live import Running, origin, run, running, until
 
 
 class Watch:
@@ -52,8 +51,7 @@ def test_sessions_do_not_wait_for_the_collector(pki: Authorities, tls: bool) -> 
             try:
                 for _ in range(3):
                     await request(proxy, server.port)
-                    while proxy.proxy.streams or proxy.proxy._sessions:
-                        await asyncio.sleep(0)
+                    await until(lambda: not proxy.proxy.streams and not proxy.proxy._sessions)
                 proxy.flows.clear()
                 assert len(watch.known) == (3 * 7 if tls else 3 * 5)
                 assert [one for one in (reference() for reference in watch.known) if one is not None] == []

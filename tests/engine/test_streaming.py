@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.support.http1 import CHUNKED, chunk, get
-from tests.support.live import Origin, Running, origin, run, running
+from tests.support.live import Origin, Running, origin, run, running, until
 from tests.support.streaming import Flood, Stream
 
 from flowdump.http import HTTPFlow, Response
@@ -201,8 +201,7 @@ def test_a_streamed_request_passes_piece_by_piece() -> None:
         async with origin(answer) as server, running(addon) as proxy:
             reader, writer = await proxy.connect()
             writer.write(get(server.port, "/", "Content-Length: 6", method="POST") + b"one")
-            while b"one" not in server.received:
-                await asyncio.sleep(0)
+            await until(lambda: b"one" in server.received)
             writer.write(b"two")
             assert (await reader.read()).endswith(b"two")
             writer.close()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.support.http1 import CHUNKED, OK, chunk
 from tests.support.interception import Authorities, knock, read_all, trusting
-from tests.support.live import Running, origin, run, running
+from tests.support.live import Running, origin, run, running, until
 from tests.support.streaming import Flood, Stream
 
 from flowdump.engine.tls import TlsCodec
@@ -96,8 +96,7 @@ def test_a_slow_origin_holds_back_the_client(pki: Authorities) -> None:
             length = len(flood.PIECE) * flood.PIECES
             writer.write(GET.replace(b"GET", b"POST")[:-2] + b"Content-Length: %d\r\n\r\n" % length)
             pushing = asyncio.create_task(flood.push(writer))
-            while not server.received:
-                await asyncio.sleep(0)
+            await until(lambda: server.received)
             assert await flood.settled() < 32 << 20
             assert sum(len(stream.buffer) for stream in proxy.proxy.streams) <= 1 << 20
             pushing.cancel()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.support.events import Events
-from tests.support.live import Running, run, running
+from tests.support.live import Running, run, running, until
 from tests.support.names import Talker, answering, ask, name_server, query
 
 from flowdump.engine import udp, udp_relay
@@ -150,8 +150,7 @@ def test_what_is_under_way_passes_when_the_proxy_stops() -> None:
                 talker.send(b"quiet two")
                 await events.wait_for("udp_message")
                 stopping = asyncio.create_task(proxy.proxy.stop(5))
-                while not proxy.proxy.stopping:
-                    await asyncio.sleep(0)
+                await until(lambda: proxy.proxy.stopping)
                 gate.set()
                 await stopping
             flow = await flow_of(proxy)
@@ -424,8 +423,7 @@ def test_a_held_conversation_keeps_a_bounded_box(monkeypatch: pytest.MonkeyPatch
                     talker.send(b"quiet" * 200)
                     await asyncio.sleep(0)
                 assert isinstance(relay, udp_relay.Relay)
-                while not proxy.log:
-                    await asyncio.sleep(0)
+                await until(lambda: proxy.log)
                 assert 8_000 < relay._waiting <= 10_000
                 gate.set()
                 talker.send(b"quiet the end")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.support.http1 import OK, get
-from tests.support.live import Running, assert_quiet, origin, run, running
+from tests.support.live import Running, assert_quiet, origin, run, running, until
 from tests.support.websocket import (
     DEFLATE,
     MASK,
@@ -811,6 +811,7 @@ def test_a_receiver_that_does_not_read_holds_the_sender_up(streamed: bool) -> No
                 pouring = asyncio.create_task(pour(client))
                 flow = next(iter(next(iter(proxy.proxy._sessions.values())).websockets.values()))._flow
                 assert flow.websocket is not None
+                await until(lambda: flow.websocket.messages)
                 count = -1
                 while count != len(flow.websocket.messages):  # until nothing moves
                     count = len(flow.websocket.messages)

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support import states
+from tests.support.cli import wait_until
 from tests.support.flows import (
     ROOT,
     T0,
@@ -744,12 +745,12 @@ def test_a_run_that_is_killed_leaves_whole_records(tmp_path: Path) -> None:
     assert run.stdin is not None
     run.stdin.write(flows)
     run.stdin.flush()
-    deadline = time.monotonic() + 20
-    while not (path.exists() and path.stat().st_size >= len(flows) // 2) and time.monotonic() < deadline:
-        os.sched_yield()
-    run.kill()
-    run.wait()
-    run.stdin.close()
+    try:
+        wait_until(lambda: path.exists() and path.stat().st_size >= len(flows) // 2)
+    finally:
+        run.kill()
+        run.wait()
+        run.stdin.close()
     ids, problems = read(path.read_bytes())
     assert ids == [str(n) for n in range(len(ids))]
     assert len(ids) >= 25

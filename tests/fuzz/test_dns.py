@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.live import Running, run, running
+from tests.support.live import Running, run, running, until
 from tests.support.names import Talker, answering, name_server, query
 
 from flowdump.dns import DNSMessage
@@ -123,8 +123,7 @@ def test_datagrams_pass_whatever_they_are(sent: list[bytes]) -> None:
             with Talker(proxy.port) as talker:
                 for data in sent:
                     talker.send(data)
-                while len(received) < len(sent):
-                    await asyncio.sleep(0)
+                await until(lambda: len(received) >= len(sent))
             await proxy.proxy.stop(1)
             assert [message.content for message in proxy.flow.messages] == sent == received  # type: ignore[attr-defined]
             assert_healthy(proxy)

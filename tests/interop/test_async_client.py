@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.live import Running, origin, run, running, shared_confdir
+from tests.support.live import Running, origin, run, running, shared_confdir, until
 from tests.support.pki import Ca
 
 from flowdump.engine.authority import Authority
@@ -99,7 +99,7 @@ def test_large_bodies_are_streamed_both_ways(place: Place) -> None:
                     assert reply.headers["x-taken"] == digest
                     async for data in reply.aiter_raw():
                         got.update(data)
-                        most = max(most, *(len(stream.buffer) for stream in proxy.proxy.streams))
+                        most = max([most, *(len(stream.buffer) for stream in proxy.proxy.streams)])
                 assert got.hexdigest() == digest
                 assert most <= 1 << 20
             assert [flow.error for flow in proxy.flows] == [None, None]
@@ -133,8 +133,7 @@ def test_an_authority_that_the_client_does_not_know_is_told(tmp_path: Path) -> N
             with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
                 async with strict:
                     await strict.get(place.url(server.port))
-            while not proxy.log:
-                await asyncio.sleep(0)
+            await until(lambda: proxy.log)
             # asyncio hangs up without a word (an alert); others say that they do not trust the authority
             assert "TLS for localhost: the client closed the connection during the TLS handshake" in proxy.log[0]
 

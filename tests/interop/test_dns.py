@@ -147,6 +147,7 @@ def live(request: Any, server: NameServer, tmp_path_factory: pytest.TempPathFact
     if request.param == "dns":
         arguments = ["--mode", "dns", "--set", f"dns_name_servers={where}"]
     with Live(*arguments, "-s", folder / "script.py", "-w", folder / "saved.flows") as proxy:
+        dns.query.udp(dns.message.make_query("spoof.example", "A"), "127.0.0.1", port=proxy.port, timeout=PATIENCE)
         yield proxy
         assert proxy.end() == 0
         flows = read_flows(folder / "saved.flows")

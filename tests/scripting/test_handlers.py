@@ -274,10 +274,13 @@ def test_the_wrapper_costs_little(bench: Bench) -> None:
     script = Script(str(path), print)
     script.load()
     call = script.addons[0].request
-    begun = time.perf_counter()
-    for _ in range(1000):
-        call(None)
-    assert time.perf_counter() - begun < 0.05
+    best = 1.0
+    for _ in range(5):
+        begun = time.process_time()
+        for _ in range(1000):
+            call(None)
+        best = min(best, time.process_time() - begun)
+    assert best < 0.05
 
 
 # -- the life of an addon --------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def test_delays_overlap() -> None:
                 answers = await asyncio.gather(*[ask(proxy, f"http://127.0.0.1:{server.port}/") for _ in range(20)])
                 took = time.monotonic() - begun
             assert all(answer.endswith(b"hi") for answer in answers)
-            assert 0.5 * SLACK <= took < 8
+            assert 0.5 * SLACK <= took < 20 * 0.5 * SLACK
 
     run(scenario())
 

@@ -47,7 +47,7 @@ def run(scenario: Coroutine[Any, Any, None], patience: float = PATIENCE) -> None
     asyncio.run(bounded())
 
 
-async def until(happened: Callable[[], bool]) -> None:
+async def until(happened: Callable[[], object]) -> None:
     """Wait until it has happened; ``run`` bounds how long."""
     while not happened():
         await asyncio.sleep(0.001)

@@ -14,6 +14,7 @@ line of output), with ``wait_until`` of ``tests.support.cli``, or end the proxy,
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 import socket
@@ -21,6 +22,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
@@ -158,6 +160,12 @@ class Live:
         return code
 
     @property
+    def processor_time(self) -> float:
+        """Seconds that it has computed so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
     def rss(self) -> int:
         """Resident memory in KiB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -221,5 +229,6 @@ def snapshot(path: Path) -> bytes:
     """What a file holds between two writes. Linux may show a reader the first pages of a write that goes on."""
     before, data = b"", path.read_bytes()
     while data != before:
+        time.sleep(0.005)
         before, data = data, path.read_bytes()
     return data

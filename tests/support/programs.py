@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from tests.support.cli import wait_until
 from tests.support.flows import environment, read_flows
 from tests.support.pki import Ca
+from tests.support.ports import free_ports
 from tests.support.process import Live
 
 PAGE = b"""<!doctype html><title>waiting</title><link rel=stylesheet href=s.css><img src=i.svg>
@@ -83,7 +83,7 @@ def running_nginx(folder: Path) -> Iterator[Nginx]:
     ca.leaf("localhost", "127.0.0.1").write(folder / "origin.pem")
     authority = ca.write(folder)
     for _ in range(ATTEMPTS):
-        served = Nginx(*_free_ports(4), authority)
+        served = Nginx(*free_ports(4), authority)
         process = _start_nginx(program, folder, served)
         if process.poll() is None:
             break
@@ -107,13 +107,6 @@ def _start_nginx(program: str, folder: Path, ports: Nginx) -> subprocess.Popen[b
     wait_until(lambda: process.poll() is not None or pid.exists())
     assert process.poll() is None or "Address already in use" in errors.read_text(), errors.read_text()
     return process
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that are free now, and different ones: all are held until the last is chosen."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 class Setup(NamedTuple):

@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 from tests.support.blocks import surroundings
 from tests.support.live import shared_confdir
+from tests.support.ports import free_ports
 
 from flowdump.engine.authority import Authority
 
@@ -83,7 +84,8 @@ class Session:
     def __init__(self, folder: Path, text: str) -> None:
         self.folder = folder
         self.steps = steps(text)
-        self.ports = free_ports({*PORTS.findall(text), "8080"})
+        known = sorted({*PORTS.findall(text), "8080"})
+        self.ports = dict(zip(known, free_ports(len(known)), strict=True))
         self.home = folder / "home"
         if not self.home.exists():
             Authority.open(str(shared_confdir()))
@@ -154,14 +156,6 @@ class Session:
         for known, used in self.ports.items():
             text = re.sub(rf"\b{used}\b", known, text)
         return text
-
-
-def free_ports(names: set[str]) -> dict[str, int]:
-    sockets = {name: socket.create_server(("127.0.0.1", 0)) for name in names}
-    ports = {name: one.getsockname()[1] for name, one in sockets.items()}
-    for one in sockets.values():
-        one.close()
-    return ports
 
 
 def answers(port: int) -> bool:

@@ -72,6 +72,6 @@ class Flood:
         before = -1
         while self.sent != before:
             before = self.sent
-            for _ in range(200):
-                await asyncio.sleep(0)
+            for _ in range(50):  # what is under way between two sockets needs the system's time, not only turns
+                await asyncio.sleep(0.002)
         return before

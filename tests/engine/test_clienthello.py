@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.live import PATIENCE
 
 from flowdump.engine.clienthello import LIMIT, ClientHello, parse
 
@@ -97,16 +98,16 @@ def test_curl() -> None:
     if curl is None:
         pytest.skip("curl is not installed")
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
+        listener.settimeout(PATIENCE)
         port = listener.getsockname()[1]
         arguments = [curl, "-s", "--noproxy", "*", "--resolve", f"sub.example.com:{port}:127.0.0.1"]
-        with subprocess.Popen([*arguments, "--max-time", "10", f"https://sub.example.com:{port}/"]) as process:
+        with subprocess.Popen([*arguments, "--max-time", str(PATIENCE), f"https://sub.example.com:{port}/"]) as process:
             connection, _ = listener.accept()
             with connection:
                 data = b""
                 while parse(data) is None:
                     data += connection.recv(100)
-            process.wait(timeout=10)
+            process.wait(timeout=PATIENCE)
     hello = check_three_ways(data)
     assert hello.sni == "sub.example.com"
     assert b"http/1.1" in hello.alpn_protocols

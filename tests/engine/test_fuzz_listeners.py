@@ -65,8 +65,7 @@ def check(proxy: Running) -> None:
 
 
 async def sessions_end(proxy: Running) -> None:
-    async with asyncio.timeout(10):
-        await until(lambda: not proxy.proxy._sessions)
+    await until(lambda: not proxy.proxy._sessions)
 
 
 @pytest.mark.parametrize("kind", MODES)

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from tests.support.live import origin, run, running
 from tests.support.peers import greet, serving
+from tests.support.process import PATIENCE
 
 from flowdump.engine import origdst
 from flowdump.exceptions import OptionsError
@@ -30,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def ip(*words: str, check: bool = True) -> None:
-    subprocess.run(["ip", *words], check=check, capture_output=True, timeout=20)
+    subprocess.run(["ip", *words], check=check, capture_output=True, timeout=PATIENCE)
 
 
 class Lab:
@@ -72,7 +73,7 @@ class Lab:
 
     def _inside(self, command: list[str], text: str = "") -> None:
         command = ["ip", "netns", "exec", self.router, *command]
-        subprocess.run(command, input=text.encode(), check=True, capture_output=True, timeout=20)
+        subprocess.run(command, input=text.encode(), check=True, capture_output=True, timeout=PATIENCE)
 
     def remove(self) -> None:
         for name in (self.client, self.router):
@@ -142,7 +143,7 @@ def visit(host: str, port: int, sent: str) -> None:
     """Connect, say something, print what comes back."""
     received = b""
     try:  # a connection that is reset at once may be so before connecting is done
-        with socket.create_connection((host, port), timeout=10) as connection:
+        with socket.create_connection((host, port), timeout=PATIENCE) as connection:
             connection.sendall(sent.encode())
             while data := connection.recv(4096):
                 received += data

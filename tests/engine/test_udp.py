@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ import pytest
 from tests.support.events import Events
 from tests.support.live import Running, run, running, until
 from tests.support.names import Talker, answering, ask, name_server, query
+from tests.support.ports import free_port
 
 from flowdump.engine import udp, udp_relay
 from flowdump.udp import UDPFlow, UDPMessage
@@ -493,8 +493,7 @@ def test_a_port_belongs_to_one_mode(second: str) -> None:
     from flowdump.exceptions import UserError
 
     async def scenario() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        port = free_port()
         reason = f"Address already in use, by the mode regular@{port}; -p, or @PORT behind a mode, chooses another port"
         with pytest.raises(UserError, match=f":{port}: {reason}$"):
             async with running(mode=[f"regular@{port}", f"{second}@{port}"]):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.live import Running, origin, run, running, shared_confdir, until
+from tests.support.live import PATIENCE, Running, origin, run, running, shared_confdir, until
 from tests.support.pki import Ca
 
 from flowdump.engine.authority import Authority
@@ -26,7 +26,7 @@ def client(proxy: Running, connections: int = 4) -> Any:
     trust = ssl.create_default_context(cafile=Authority.open(str(shared_confdir())).certificate_path)
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     return httpx.AsyncClient(
-        proxy=f"http://127.0.0.1:{proxy.port}", verify=trust, limits=limits, timeout=20, trust_env=False
+        proxy=f"http://127.0.0.1:{proxy.port}", verify=trust, limits=limits, timeout=PATIENCE, trust_env=False
     )
 
 

@@ -7,6 +7,7 @@ import ssl
 from pathlib import Path
 
 import pytest
+from tests.support.process import PATIENCE
 from tests.support.programs import FILES, Setup, chromium, trust
 
 
@@ -60,7 +61,7 @@ def test_curl_resumes_a_download(setup: Setup, tmp_path: Path) -> None:
 
 def test_http_client_of_python(setup: Setup) -> None:
     context = ssl.create_default_context(cafile=str(setup.authority))
-    connection = http.client.HTTPSConnection("127.0.0.1", setup.proxy.port, context=context, timeout=20)
+    connection = http.client.HTTPSConnection("127.0.0.1", setup.proxy.port, context=context, timeout=PATIENCE)
     connection.set_tunnel("localhost", setup.nginx.secure)
     for name in ("d.json", "big.bin", "s.js"):  # over one connection
         connection.request("GET", f"/{name}")

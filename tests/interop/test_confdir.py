@@ -14,7 +14,7 @@ from tests.support.http1 import OK
 from tests.support.interception import read_all
 from tests.support.mitmproxy import Mitmproxy
 from tests.support.pki import Ca
-from tests.support.process import Live, serve_once
+from tests.support.process import PATIENCE, Live, serve_once
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +41,13 @@ def test_clients_that_trust_mitmproxy_trust_flowdump(confdir: Path, tmp_path: Pa
     client = ssl.create_default_context(cafile=str(confdir / "mitmproxy-ca-cert.pem"))
     with Live("--set", trust, confdir=confdir) as proxy:
         assert str(confdir / "mitmproxy-ca-cert.pem") in proxy.wait_for("listening")[0] + proxy.lines[0]
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as connection:
             connection.sendall(f"CONNECT localhost:{port} HTTP/1.1\r\n\r\n".encode())
             assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
             with client.wrap_socket(connection, server_hostname="localhost") as tls:
                 tls.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 assert read_all(tls).endswith(b"\r\n\r\nhi")
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as connection:
             connection.sendall(b"GET http://mitm.it/cert/pem HTTP/1.1\r\nHost: mitm.it\r\nConnection: close\r\n\r\n")
             given = x509.load_pem_x509_certificate(read_all(connection).partition(b"\r\n\r\n")[2])
         assert proxy.end() == 0

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.live import Running, run, running, shared_confdir
+from tests.support.live import PATIENCE, Running, run, running, shared_confdir
 from tests.support.pki import Ca, key_pem
 
 from flowdump.engine.authority import Authority
@@ -110,11 +110,11 @@ def through_the_proxy(setup: Setup, calls: Callable[[Any], None], **options: Any
 def test_unary_calls_and_the_status_in_the_trailers(setup: Setup) -> None:
     def calls(channel: Any) -> None:
         method = channel.unary_unary("/test.Service/Unary")
-        answer, call = method.with_call(b"hello", timeout=10)
+        answer, call = method.with_call(b"hello", timeout=PATIENCE)
         assert answer == b"HELLO"
         assert ("x-seen", "yes") in call.trailing_metadata()
         with pytest.raises(grpc.RpcError) as caught:
-            method(b"fail", timeout=10)
+            method(b"fail", timeout=PATIENCE)
         assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
         assert caught.value.details() == "not like this"
 
@@ -130,10 +130,10 @@ def test_unary_calls_and_the_status_in_the_trailers(setup: Setup) -> None:
 
 def test_server_streaming_and_client_streaming(setup: Setup) -> None:
     def calls(channel: Any) -> None:
-        answers = list(channel.unary_stream("/test.Service/Count")(b"100", timeout=10))
+        answers = list(channel.unary_stream("/test.Service/Count")(b"100", timeout=PATIENCE))
         assert answers == [b"%d" % n for n in range(100)]
         numbers = (b"%d" % n for n in range(100))
-        assert channel.stream_unary("/test.Service/Total")(numbers, timeout=10) == b"4950"
+        assert channel.stream_unary("/test.Service/Total")(numbers, timeout=PATIENCE) == b"4950"
 
     assert [flow.error for flow in through_the_proxy(setup, calls)] == [None, None]
 
@@ -141,7 +141,7 @@ def test_server_streaming_and_client_streaming(setup: Setup) -> None:
 def test_both_directions_take_turns(setup: Setup) -> None:
     def calls(channel: Any) -> None:
         questions: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        stream = channel.stream_stream("/test.Service/Echo")(iter(questions.get, None), timeout=10)
+        stream = channel.stream_stream("/test.Service/Echo")(iter(questions.get, None), timeout=PATIENCE)
         for n in range(20):  # each is asked when the one before it was answered
             questions.put(b"%d" % (1000 + n))
             assert next(stream) == (b"%d" % (1000 + n))[::-1]
@@ -155,10 +155,10 @@ def test_both_directions_take_turns(setup: Setup) -> None:
 
 def test_a_call_that_is_cancelled_is_cancelled_at_the_server(setup: Setup) -> None:
     def calls(channel: Any) -> None:
-        stream = channel.stream_stream("/test.Service/Echo")(iter(lambda: b"x" * 1000, None), timeout=10)
+        stream = channel.stream_stream("/test.Service/Echo")(iter(lambda: b"x" * 1000, None), timeout=PATIENCE)
         assert next(stream) == b"x" * 1000
         stream.cancel()
-        assert channel.unary_unary("/test.Service/Unary")(b"on", timeout=10) == b"ON"
+        assert channel.unary_unary("/test.Service/Unary")(b"on", timeout=PATIENCE) == b"ON"
 
     flows = through_the_proxy(setup, calls)
     assert sorted(str(flow.error) for flow in flows) == ["None", "the client reset the stream: CANCEL"]
@@ -167,7 +167,7 @@ def test_a_call_that_is_cancelled_is_cancelled_at_the_server(setup: Setup) -> No
 def test_many_calls_at_once(setup: Setup) -> None:
     def calls(channel: Any) -> None:
         method = channel.unary_unary("/test.Service/Unary")
-        pending = [method.future(b"call %d" % n, timeout=20) for n in range(300)]
+        pending = [method.future(b"call %d" % n, timeout=PATIENCE) for n in range(300)]
         assert [call.result() for call in pending] == [b"CALL %d" % n for n in range(300)]
 
     flows = through_the_proxy(setup, calls)

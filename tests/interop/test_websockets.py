@@ -15,7 +15,7 @@ import pytest
 from tests.interop.conftest import Flowdump
 from tests.support.flows import read_flows
 from tests.support.interception import trusting
-from tests.support.live import Running, run, running
+from tests.support.live import PATIENCE, Running, run, running
 from tests.support.mitmproxy import Mitmproxy
 from tests.support.pki import Ca
 from tests.support.process import Live
@@ -346,7 +346,7 @@ def test_scripts_for_mitmproxy_inject(tmp_path: Path, script: str) -> None:
             origin = server.sockets[0].getsockname()[1]
             async with connect(f"ws://127.0.0.1:{origin}/chat", proxy=f"http://127.0.0.1:{port}") as client:
                 await client.send("text")
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(PATIENCE):
                     assert await client.recv() == "injected"
 
     with Live("-s", path) as proxy:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cryptography import x509
-from tests.support.live import Running, shared_confdir
+from tests.support.live import PATIENCE, Running, shared_confdir
 from tests.support.pki import Ca, Credentials
 
 from flowdump.engine.authority import Authority
@@ -52,7 +52,7 @@ def with_alpn(*protocols: str) -> ssl.SSLContext:
 
 def knock(proxy: Running, target: str) -> socket.socket:
     """A connection through CONNECT."""
-    connection = socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
+    connection = socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE)
     connection.sendall(f"CONNECT {target} HTTP/1.1\r\n\r\n".encode())
     head = b""
     while not head.endswith(b"\r\n\r\n"):

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.support.live import Handler, Running
+from tests.support.live import PATIENCE, Handler, Running
 
 
 class Server:
@@ -67,7 +67,7 @@ async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def read_head(reader: asyncio.StreamReader) -> bytes:
-    return await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    return await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
 
 
 async def tunnel(proxy: Running, target: str, headers: str = "") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

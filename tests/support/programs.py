@@ -15,7 +15,7 @@ from tests.support.cli import wait_until
 from tests.support.flows import environment, read_flows
 from tests.support.pki import Ca
 from tests.support.ports import free_ports
-from tests.support.process import Live
+from tests.support.process import PATIENCE, Live
 
 PAGE = b"""<!doctype html><title>waiting</title><link rel=stylesheet href=s.css><img src=i.svg>
 <script src=s.js></script><script>fetch('d.json').then(r => r.json()).then(d => document.title = d.title)</script>"""
@@ -120,8 +120,8 @@ class Setup(NamedTuple):
     def curl(self, *arguments: str | Path, check: bool = True, **more: Any) -> str:
         """curl through the proxy, which trusts nobody but our authority."""
         command = [tool("curl"), "-sS", "-x", f"http://127.0.0.1:{self.proxy.port}", "--noproxy", ""]
-        command += ["--max-time", "20", "--cacert", str(self.authority), *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, env=environment(), timeout=60, check=False, **more)
+        command += ["--max-time", str(PATIENCE), "--cacert", str(self.authority), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, env=environment(), check=False, **more)
         assert done.returncode == 0 or not check, done.stderr.decode()
         return (done.stdout if check else done.stderr).decode("latin-1")
 
@@ -147,7 +147,8 @@ def chromium(home: Path, proxy: Live, *arguments: str) -> str:
         f"--proxy-server=http://127.0.0.1:{proxy.port}", "--proxy-bypass-list=<-loopback>",
         f"--user-data-dir={home}/profile", "--virtual-time-budget=8000", *arguments,
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, env=environment(HOME=str(home)), timeout=90, check=False)
+    env = environment(HOME=str(home))
+    done = subprocess.run(command, capture_output=True, env=env, timeout=2 * PATIENCE, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
 
@@ -157,6 +158,6 @@ def trust(home: Path, authority: Path) -> None:
     database = home / ".pki" / "nssdb"
     database.mkdir(parents=True)
     certutil = [tool("certutil"), "-d", f"sql:{database}"]
-    subprocess.run([*certutil, "-N", "--empty-password"], check=True, timeout=30)
+    subprocess.run([*certutil, "-N", "--empty-password"], check=True, timeout=PATIENCE)
     command = [*certutil, "-A", "-t", "C,,", "-n", "flowdump", "-i", str(authority)]
-    subprocess.run(command, check=True, timeout=30)
+    subprocess.run(command, check=True, timeout=PATIENCE)

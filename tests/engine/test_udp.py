@@ -216,6 +216,22 @@ def test_an_answer_can_be_dropped() -> None:
     run(scenario())
 
 
+def test_an_empty_answer_is_a_datagram_as_well() -> None:
+    class Empty:
+        def udp_message(self, flow: UDPFlow) -> None:
+            if not flow.messages[-1].from_client:
+                flow.messages[-1].content = b""
+
+    async def scenario() -> None:
+        async with echo() as server, running(Empty(), **before(server)) as proxy:
+            with Talker(proxy.port) as talker:
+                assert await say(talker, b"one") == b""
+                end(proxy)
+                assert contents(await flow_of(proxy)) == [(True, b"one"), (False, b"")]
+
+    run(scenario())
+
+
 def test_a_script_chooses_the_server() -> None:
     async def scenario() -> None:
         async with echo() as first, echo() as second:

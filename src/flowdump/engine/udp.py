@@ -15,8 +15,10 @@ at it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from flowdump.connection import Client, ConnectionState, hostport
@@ -45,9 +47,10 @@ QUIET: Final = 10.0
 class UdpListener(asyncio.DatagramProtocol):
     """One socket of a mode, and the clients that send to it."""
 
-    def __init__(self, proxy: Proxy, mode: Mode) -> None:
+    def __init__(self, proxy: Proxy, mode: Mode, sock: socket.socket) -> None:
         self.proxy = proxy
         self.mode = mode
+        self._socket = sock
         self.held = Held()
         self.tasks: set[asyncio.Task[None]] = set()
         #: Queries under way, and bytes that flows hold.
@@ -128,8 +131,13 @@ class UdpListener(asyncio.DatagramProtocol):
 
     def send(self, data: bytes, address: Any) -> None:
         """Send a datagram, or drop it where the socket takes no more; never waits."""
-        if not self._clogged and not self._transport.is_closing():
+        if self._clogged or self._transport.is_closing():
+            return
+        if data:
             self._transport.sendto(data, address)
+            return
+        with contextlib.suppress(OSError):  # an empty datagram: asyncio (up to 3.12) leaves it out
+            self._socket.sendto(data, address)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run what a client's datagrams ask for."""
@@ -221,7 +229,7 @@ async def listen(proxy: Proxy, mode: Mode, host: str, port: int) -> None:
     for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
         sock = _bound(family, (address[0], port, *address[2:]))
         port = sock.getsockname()[1]
-        _, listener = await loop.create_datagram_endpoint(lambda: UdpListener(proxy, mode), sock=sock)
+        _, listener = await loop.create_datagram_endpoint(partial(UdpListener, proxy, mode, sock), sock=sock)
         proxy.datagrams.append(listener)
         proxy.addresses.append(sock.getsockname()[:2])
 

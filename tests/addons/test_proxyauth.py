@@ -146,7 +146,7 @@ def test_htpasswd_holds_no_plain_passwords(users: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(ctx, "log", type("Log", (), {"warn": staticmethod(told.append)}), raising=False)
     assert not judge(f"@{users}").knows("open", "password")
     assert not judge(f"@{users}").knows("o:pen", "password")
-    assert told
+    assert told == [f"proxyauth: {users}: the entry of 'open' is plain text, or of an unknown form"]
 
 
 def test_htpasswd_is_read_again(users: Path) -> None:
@@ -190,6 +190,7 @@ def test_slow_judges_are_asked_once_and_in_a_thread(users: Path, monkeypatch: py
     ("spec", "message"),
     [
         ("nocolon", "USER:PASSWORD, any, @HTPASSWD-FILE, or ldap"),
+        ("@", "the path of an htpasswd file is expected behind the @"),
         ("@/nowhere/at/all", "cannot read '/nowhere/at/all': No such file"),
         ("ldap:host", "ldap\\[s\\]:HOST"),
         ("ldap::dn:password:subtree", "ldap\\[s\\]:HOST"),

@@ -82,6 +82,8 @@ class Htpasswd(Judge):
     """The users of a file."""
 
     def __init__(self, path: str) -> None:
+        if not path:
+            raise OptionsError("option 'proxyauth': the path of an htpasswd file is expected behind the @")
         self._path = os.path.expanduser(path)
         try:
             from passlib import apache
@@ -97,12 +99,16 @@ class Htpasswd(Judge):
             raise OptionsError(f"option 'proxyauth': cannot read {path!r}: {reason}") from None
 
     def knows(self, user: str, password: str) -> bool:
+        if ":" in user:  # SOCKS has room for names that no line of the file can have
+            return False
         try:
             self._file.load_if_changed()
             return bool(self._file.check_password(user, password))
-        except (OSError, ValueError) as error:  # an entry in a form that nobody knows, a user name with a colon
-            ctx.log.warn(f"proxyauth: {self._path}: {getattr(error, 'strerror', None) or error}")
-            return False
+        except OSError as error:
+            ctx.log.warn(f"proxyauth: {self._path}: {error.strerror or error}")
+        except ValueError:
+            ctx.log.warn(f"proxyauth: {self._path}: the entry of {user!r} is plain text, or of an unknown form")
+        return False
 
 
 class Ldap(Judge):

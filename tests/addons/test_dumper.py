@@ -67,6 +67,10 @@ LINES: dict[str, tuple[Any, str]] = {
     "silent tcp": (tcp_flow(), "TCP example.com:9000 0 messages 0b -"),
     "udp": (udp_flow(b"ping"), "UDP example.com:9001 1 message 4b 0ms"),
     "dns": (dns_flow("a.b", "1.2.3.4", "1.2.3.5"), "DNS A a.b NOERROR 1.2.3.4, 1.2.3.5 20ms"),
+    "much dns": (
+        dns_flow("a.b", *["1.2.3.4"] * 99),
+        f"DNS A a.b NOERROR {', '.join(['1.2.3.4'] * 18)[:160]}… (99 records) 20ms",
+    ),
     "unanswered dns": (dns_flow("a.b"), "DNS A a.b (no response)"),
     "failed dns": (dns_flow("a.b", error="timeout"), "DNS A a.b error: timeout"),
 }

@@ -39,6 +39,9 @@ _DIM, _RED, _GREEN, _BOLD = "2", "31", "32", "1"
 #: Seconds; no exchange takes longer: one of the two times is nonsense. 30 years.
 _LONGEST = 1e9
 
+#: Characters of a DNS answer that its line shows; an answer may have 64 KiB.
+_ANSWERS = 160
+
 #: Detail levels, from where on their part is shown.
 HEADERS, BODIES, EVERYTHING = 2, 3, 4
 
@@ -138,6 +141,8 @@ class Dumper:
             return head, _failure(flow), ""
         code = dns.RESPONSE_CODES.get(response.response_code, str(response.response_code))
         answers = ", ".join(rr.data_text() for rr in response.answers) or "-"
+        if len(answers) > _ANSWERS:
+            answers = f"{answers[:_ANSWERS]}… ({len(response.answers)} records)"
         rest = f" {answers} {duration(begin, response.timestamp)}"
         return head, code, rest if flow.error is None else f"{rest} {_failure(flow)}"
 

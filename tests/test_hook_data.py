@@ -15,7 +15,7 @@ def test_tls_data() -> None:
 
 
 def test_what_may_be_set() -> None:
-    data = ClientHelloData(None, Context(client(), server()))
+    data = ClientHelloData(Context(client(), server()), None)
     assert (data.ignore_connection, data.establish_server_tls_first) == (False, False)
     data.ignore_connection = True
     assert data.ignore_connection

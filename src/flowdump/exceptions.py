@@ -5,6 +5,8 @@
     FlowdumpError
     ├── UserError               something the person at the keyboard can mend; shown as one message, exit code 1
     │   ├── OptionsError        an option's name or value
+    │   │   ├── UnknownOption   no option is called so (also a KeyError)
+    │   │   └── WrongType       the value is of another type than the option (also a TypeError)
     │   ├── FilterError         a filter expression (also a ValueError)
     │   └── ScriptError         a script that cannot be found, compiled, imported or started
     ├── FlowFileError           a flow file or HAR that cannot be read; knows path, byte offset and flows read so far
@@ -33,6 +35,16 @@ class UserError(FlowdumpError):
 
 class OptionsError(UserError):
     """An unknown option, or a value that does not fit its type."""
+
+
+class UnknownOption(OptionsError, KeyError):
+    """No option is called so. Scripts, and their tests, may expect a KeyError."""
+
+    __str__ = Exception.__str__  # that of KeyError is a repr
+
+
+class WrongType(OptionsError, TypeError):
+    """The value is of another type than the option. Scripts, and their tests, may expect a TypeError."""
 
 
 class FilterError(UserError, ValueError):

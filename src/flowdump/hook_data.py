@@ -27,8 +27,8 @@ class Context:
 class ClientHelloData:
     """The argument of ``tls_clienthello``; the two switches may be set there."""
 
-    client_hello: Any
     context: Context
+    client_hello: Any
     #: Do not intercept this connection: pass its bytes.
     ignore_connection: bool = False
     #: Finish the handshake with the origin before the one with the client, whatever the options say.

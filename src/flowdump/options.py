@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from flowdump.exceptions import FilterError, OptionsError
+from flowdump.exceptions import FilterError, OptionsError, UnknownOption, WrongType
 from flowdump.option_table import OPTIONS, Spec
 
 _SIZE = re.compile(r"([0-9]+)\s*([kmg]?)b?", re.IGNORECASE).fullmatch
@@ -76,7 +76,7 @@ class Options:
     def spec(self, name: str) -> Spec:
         """What is declared of an option. Raises OptionsError for an unknown name, with the nearest ones."""
         if name not in self._specs:
-            raise OptionsError(f"unknown option {name!r}{nearest(name, self._specs)}")
+            raise UnknownOption(f"unknown option {name!r}{nearest(name, self._specs)}")
         return self._specs[name]  # type: ignore[no-any-return]
 
     def specs(self) -> list[Spec]:
@@ -372,7 +372,7 @@ def _checked(spec: Spec, value: Any) -> Any:
     if spec.type == "size?" and isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not fits(spec.type, value):
-        raise OptionsError(f"option {spec.name!r} is of type {spec.type}, {value!r} is not")
+        raise WrongType(f"option {spec.name!r} is of type {spec.type}, {value!r} is not")
     if spec.least is not None and value is not None and value < spec.least:
         raise OptionsError(f"option {spec.name!r} is {spec.least} or more, not {value!r}")
     if spec.choices and value is not None and value not in spec.choices:

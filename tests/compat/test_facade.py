@@ -373,6 +373,34 @@ def test_modes_that_only_recorded_flows_have() -> None:
         specs.LocalMode.parse("local")
 
 
+def test_tls_events_of_tests() -> None:
+    tls, context = import_module("mitmproxy.tls"), import_module("mitmproxy.proxy.context")
+    name = b"\x00\x00\x00\x0e\x00\x0c\x00\x00\x09localhost"
+    extensions = len(name).to_bytes(2, "big") + name[:2] + (len(name) - 4).to_bytes(2, "big") + name[4:]
+    hello = tls.ClientHello(b"\x03\x03" + bytes(32) + b"\x00\x00\x02\x13\x01\x01\x00" + extensions)
+    assert isinstance(hello, tls.ClientHello)
+    assert (hello.sni, hello.cipher_suites) == ("localhost", [0x1301])
+    around = context.Context(tflow.tclient_conn(), import_module("mitmproxy.options").Options())
+    assert isinstance(around, context.Context)
+    data = tls.ClientHelloData(around, hello)
+    data.context.server.address = ("localhost", 443)
+    assert (data.client_hello, data.context, data.ignore_connection) == (hello, around, False)
+    assert tls.TlsData(around.client, around).is_client
+    for wrong in (b"", b"\x03\x03"):
+        with pytest.raises(ValueError, match="ClientHello"):
+            tls.ClientHello(wrong)
+    with pytest.raises(ValueError, match="ClientHello"):
+        tls.ClientHello(hello.message, dtls=True)
+
+
+def test_wrong_options_are_what_tests_expect() -> None:
+    with taddons.context() as tctx:
+        with pytest.raises(KeyError, match=r"^unknown option 'bogus'$"):
+            tctx.options.update(bogus=1)
+        with pytest.raises(TypeError, match="is of type bool"):
+            tctx.options.anticache = "x"
+
+
 def test_views_by_name() -> None:
     views = import_module("mitmproxy.contentviews")
 

@@ -109,7 +109,7 @@ class Interception:
             await self._failed(session, TlsData(client, context), error)
             raise
         client.sni, client.alpn_offers = hello.sni, hello.alpn_protocols
-        data = ClientHelloData(hello, context)
+        data = ClientHelloData(context, hello)
         await fire(session.hooks.table.tls_clienthello, data)
         name = hello.sni or _called(session, destination)
         names = (hostport((name, destination.port)), hostport((destination.host, destination.port)))

@@ -1,5 +1,5 @@
 """``mitmproxy.proxy.context``: the connections that a TLS event is about."""
 
-from flowdump.hook_data import Context
+from flowdump.compat.shims.tls_data import Context
 
 __all__ = ["Context"]

@@ -281,6 +281,34 @@ def test_a_script_edits_and_drops_messages() -> None:
     run(scenario())
 
 
+def test_what_is_no_bytes_is_made_bytes_or_told() -> None:
+    class Mistaken:
+        def tcp_message(self, flow: TCPFlow) -> None:
+            made: dict[bytes, Any] = {b"text": "t\u20ac", b"array": bytearray(b"[]"), b"none": None}
+            content = flow.messages[-1].content
+            flow.messages[-1].content = made.get(content, content)
+
+    async def scenario() -> None:
+        async with serving(echo) as server, running(Mistaken(), mode=mode("reverse", server.port)) as proxy:
+            reader, writer = await proxy.connect()
+            for sent, got in ((b"text", "t\u20ac".encode()), (b"array", b"[]"), (b"none", b"none"), (b"ok", b"ok")):
+                writer.write(sent)
+                assert await reader.readexactly(len(got)) == got
+            await close(writer)
+            await proxy.wait_for_flows()
+            assert [c for by_client, c in contents(proxy.flow) if by_client] == [
+                "t\u20ac".encode(),
+                b"[]",
+                b"none",
+                b"ok",
+            ]
+            assert [line.rpartition("): ")[2] for line in proxy.log] == [
+                "a script set the content of a message to NoneType, not bytes: not changed"
+            ]
+
+    run(scenario())
+
+
 class Holding:
     """Keeps the flow, for the test to act on it."""
 

@@ -216,6 +216,22 @@ def test_an_answer_can_be_dropped() -> None:
     run(scenario())
 
 
+def test_what_is_no_bytes_is_made_bytes_or_told() -> None:
+    def edit(flow: UDPFlow) -> None:
+        made: dict[bytes, Any] = {b"text": "t", b"number": 5}
+        content = flow.messages[-1].content
+        flow.messages[-1].content = made.get(content, content)
+
+    async def scenario() -> None:
+        async with echo() as server, running(Events(udp_message=edit), **before(server)) as proxy:
+            with Talker(proxy.port) as talker:
+                assert await say(talker, b"text") == b"<t>"
+                assert await say(talker, b"number") == b"<number>"
+            assert "a script set the content of a message to int, not bytes: not changed" in proxy.log[-1]
+
+    run(scenario())
+
+
 def test_an_empty_answer_is_a_datagram_as_well() -> None:
     class Empty:
         def udp_message(self, flow: UDPFlow) -> None:

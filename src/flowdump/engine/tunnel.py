@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+from flowdump.engine.contents import settle
 from flowdump.engine.errors import ConnectionFailure, Killed
 from flowdump.engine.held import fire_and_wait
 from flowdump.flow import Error
@@ -93,6 +94,7 @@ class Relay:
         self._injected: asyncio.Queue[tuple[bool, bytes]] = asyncio.Queue()
         self._waiting = 0
         self._injecting: asyncio.Task[None] | None = None
+        self._warned: set[str] = set()
         #: Messages of one flow are handled one after the other: a script may hold one.
         self._turn = asyncio.Lock()
 
@@ -125,7 +127,7 @@ class Relay:
             message = TCPMessage(from_client, piece)
             self._keep(message)
             await self._fire("tcp_message")
-            content = message.content
+            content = settle(message, piece, self._warn)
         if content:
             sink.write(content)
             if sink.clogged or sink.closed:
@@ -143,6 +145,12 @@ class Relay:
     def _fire(self, name: str) -> Awaitable[None]:
         """Tell the addons; hold the flow while it is intercepted. Raises Killed if it was killed."""
         return fire_and_wait(self._session.hooks, name, self._flow, self._session)
+
+    def _warn(self, text: str) -> None:
+        """Say what a script does wrong, once."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self._session.proxy.log.warn(f"{self._session}: {text}")
 
     # -- from outside --------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from flowdump.connection import ConnectionState, Server, hostport
+from flowdump.engine.contents import settle
 from flowdump.engine.dns_transport import MAX_DATAGRAM, connected
 from flowdump.engine.errors import ConnectError, Killed
 from flowdump.engine.held import fire_and_wait
@@ -184,7 +185,8 @@ class Relay:
         message = UDPMessage(from_client, data)
         flow.messages.append(message)
         await fire_and_wait(self._proxy.hooks, "udp_message", flow, self._listener.held)
-        return None if message.dropped else message.content
+        content = settle(message, data, self._warn)
+        return None if message.dropped else content
 
     async def _begin_flow(self) -> None:
         if self._records:
@@ -205,6 +207,9 @@ class Relay:
         finally:
             flow.live = False
             self._proxy.on_flow(flow)
+
+    def _warn(self, text: str) -> None:
+        self._listener.warn(f"{self}: {text}")
 
     def _where(self) -> str:
         return hostport(self._server.address or ("", 0))

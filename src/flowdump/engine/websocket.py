@@ -21,6 +21,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
+from flowdump.engine.contents import settle
 from flowdump.engine.errors import ConnectionFailure, Killed, Peer
 from flowdump.engine.held import fire_and_wait, raise_if_killed
 from flowdump.engine.ws_codec import ABNORMAL, CLOSE, NO_STATUS, Agreement, Piece, Violation, agreement
@@ -242,14 +243,7 @@ class Relay:
 
     def _check(self, message: WebSocketMessage, whole: Whole) -> None:
         """Take what a script set only if it can be sent; text as UTF-8."""
-        content = message.content
-        if isinstance(content, str):
-            message.content = to_bytes(content)
-        elif isinstance(content, bytearray | memoryview):
-            message.content = bytes(content)
-        elif not isinstance(content, bytes):
-            self._warn(f"a script set the content of a message to {type(content).__name__}, not bytes: not changed")
-            message.content = whole.content
+        settle(message, whole.content, self._warn)
         if message.type not in (TEXT, BINARY):
             self._warn(f"a script set the type of a message to {message.type!r}, not 1 or 2: not changed")
             message.type = whole.opcode
@@ -382,14 +376,6 @@ class Relay:
 
     def __repr__(self) -> str:
         return f"Relay({self._flow.request.pretty_url}, {len(self._data.messages)} messages)"
-
-
-def to_bytes(content: str) -> bytes:
-    """Text as UTF-8; lone surrogates are the bytes that they stand for, if they do, else question marks."""
-    try:
-        return content.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return content.encode("utf-8", "replace")
 
 
 async def _linger(stream: Stream) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.support.http1 import CHUNKED, chunk, get
 from tests.support.live import Origin, Running, origin, run, running, until
-from tests.support.streaming import Flood, Stream
+from tests.support.streaming import EventStream, Flood, Stream
 
 from flowdump.http import HTTPFlow, Response
 
@@ -122,28 +122,19 @@ def test_an_undeclared_body_is_streamed_once_it_is_large() -> None:
     "content_type", ["text/event-stream; charset=utf-8", "application/x-ndjson", "application/grpc+x"]
 )
 def test_event_streams_pass_at_once_and_are_recorded(content_type: str) -> None:
-    turn: asyncio.Queue[None] = asyncio.Queue()
-
-    async def events(reader: Any, writer: Any) -> None:
-        writer.write(CHUNKED.replace(b"OK\r\n", b"OK\r\nContent-Type: %b\r\n" % content_type.encode()))
-        for n in range(3):
-            writer.write(chunk(b"data: %d\n\n" % n))
-            await writer.drain()
-            await turn.get()
-        writer.write(b"0\r\n\r\n")
+    events = EventStream(content_type)
 
     async def scenario() -> None:
         async with origin(events) as server, running() as proxy:
             reader, writer = await proxy.connect()
             writer.write(get(server.port))
-            for n in range(3):
-                await reader.readuntil(b"data: %d\n\n\r\n" % n)
-                turn.put_nowait(None)
-            assert await reader.read() == b"0\r\n\r\n"
+            await reader.readuntil(b"\r\n\r\n")
+            await events.read(reader)
+            assert await reader.read() == b""
             writer.close()
             await proxy.wait_for_flows()
             assert proxy.flow.response is not None
-            assert proxy.flow.response.content == b"data: 0\n\ndata: 1\n\ndata: 2\n\n"
+            assert proxy.flow.response.content == events.CONTENT
 
     run(scenario())
 

@@ -9,10 +9,10 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from tests.support.http1 import CHUNKED, OK, chunk
+from tests.support.http1 import OK
 from tests.support.interception import Authorities, knock, read_all, trusting
 from tests.support.live import Running, origin, run, running, until
-from tests.support.streaming import Flood, Stream
+from tests.support.streaming import EventStream, Flood, Stream
 
 from flowdump.engine.tls import TlsCodec
 
@@ -36,28 +36,18 @@ async def close(writer: asyncio.StreamWriter) -> None:
 
 
 def test_events_pass_while_the_origin_stays_open(pki: Authorities) -> None:
-    turn: asyncio.Queue[None] = asyncio.Queue()
-
-    async def events(reader: Any, writer: Any) -> None:
-        writer.write(CHUNKED.replace(b"OK\r\n", b"OK\r\nContent-Type: text/event-stream\r\n"))
-        for n in range(3):
-            writer.write(chunk(b"data: %d\n\n" % n))
-            await writer.drain()
-            await turn.get()
-        writer.write(b"0\r\n\r\n")
+    events = EventStream()
 
     async def scenario() -> None:
         async with origin(events, ssl=pki.serve("example.com")) as server, running(**pki.trust) as proxy:
             reader, writer = await connect(proxy, server.port)
             writer.write(GET)
-            for n in range(3):
-                await reader.readuntil(b"data: %d\n\n\r\n" % n)
-                turn.put_nowait(None)
-            await reader.readuntil(b"0\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+            await events.read(reader)
             await close(writer)
             await proxy.wait_for_flows()
             assert proxy.flow.response is not None
-            assert proxy.flow.response.content == b"data: 0\n\ndata: 1\n\ndata: 2\n\n"
+            assert proxy.flow.response.content == events.CONTENT
 
     run(scenario())
 

@@ -165,6 +165,33 @@ class Origin:
 
 
 @asynccontextmanager
+async def accepting(handler: Handler, ssl: Any = None, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
+    """A server that gives each connection to ``handler`` and closes it behind that: its port."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            await handler(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            return
+        finally:
+            tasks.discard(task)
+            writer.close()
+
+    server = await asyncio.start_server(serve, host, port, ssl=ssl)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in list(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
 async def origin(*replies: bytes | Handler, close: bool = False, ssl: Any = None) -> AsyncIterator[Origin]:
     """A scripted origin: the n-th request head gets the n-th reply (the last one again and again).
 
@@ -174,42 +201,25 @@ async def origin(*replies: bytes | Handler, close: bool = False, ssl: Any = None
     served = Origin()
     script: Sequence[bytes | Handler] = replies or (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",)
     count = 0
-    connections: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal count
-        task = asyncio.current_task()
-        assert task is not None
-        connections.add(task)
         seen = bytearray()
         served.requests.append(seen)
         tapped = _Tap(reader, seen)
-        try:
-            while await tapped.head():
-                reply = script[min(count, len(script) - 1)]
-                count += 1
-                if isinstance(reply, bytes):
-                    writer.write(reply)
-                    await writer.drain()
-                else:
-                    await reply(tapped, writer)  # type: ignore[arg-type]
-                if close:
-                    return
-        except (ConnectionError, asyncio.CancelledError):
-            return
-        finally:
-            connections.discard(task)
-            writer.close()
+        while await tapped.head():
+            reply = script[min(count, len(script) - 1)]
+            count += 1
+            if isinstance(reply, bytes):
+                writer.write(reply)
+                await writer.drain()
+            else:
+                await reply(tapped, writer)  # type: ignore[arg-type]
+            if close:
+                return
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=ssl)
-    served.port = server.sockets[0].getsockname()[1]
-    try:
+    async with accepting(serve, ssl) as served.port:
         yield served
-    finally:
-        server.close()
-        for task in list(connections):
-            task.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
 
 
 class _Tap:

@@ -8,45 +8,28 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.support.live import PATIENCE, Handler, Running
+from tests.support.live import PATIENCE, Handler, Running, accepting
 
 
 class Server:
     """A running server: its port, and how many connections came."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self) -> None:
+        self.port = 0
         self.count = 0
 
 
 @asynccontextmanager
 async def serving(handler: Handler, ssl: Any = None, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Server]:
     """A server that gives each connection to ``handler`` and closes it behind that."""
-    tasks: set[asyncio.Task[None]] = set()
-    served = Server(0)
+    served = Server()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
         served.count += 1
-        try:
-            await handler(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            return
-        finally:
-            tasks.discard(task)
-            writer.close()
+        await handler(reader, writer)
 
-    server = await asyncio.start_server(serve, host, port, ssl=ssl)
-    served.port = server.sockets[0].getsockname()[1]
-    try:
+    async with accepting(serve, ssl, host, port) as served.port:
         yield served
-    finally:
-        server.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

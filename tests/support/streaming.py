@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from tests.support.http1 import CHUNKED, chunk
+
 from flowdump.http import HTTPFlow
 
 #: What a stream may hold: its high mark and what one read of the socket brings.
@@ -75,3 +77,29 @@ class Flood:
             for _ in range(50):  # what is under way between two sockets needs the system's time, not only turns
                 await asyncio.sleep(0.002)
         return before
+
+
+class EventStream:
+    """An origin of three events, each of which is sent when the test has taken its turn behind the one before."""
+
+    #: What is to be recorded of it.
+    CONTENT = b"data: 0\n\ndata: 1\n\ndata: 2\n\n"
+
+    def __init__(self, content_type: str = "text/event-stream") -> None:
+        self.turn: asyncio.Queue[None] = asyncio.Queue()
+        self._head = CHUNKED.replace(b"OK\r\n", b"OK\r\nContent-Type: %b\r\n" % content_type.encode())
+
+    async def __call__(self, reader: Any, writer: Any) -> None:
+        writer.write(self._head)
+        for n in range(3):
+            writer.write(chunk(b"data: %d\n\n" % n))
+            await writer.drain()
+            await self.turn.get()
+        writer.write(b"0\r\n\r\n")
+
+    async def read(self, reader: asyncio.StreamReader) -> None:
+        """All of it, by a client that sees each event before the next one is sent."""
+        for n in range(3):
+            await reader.readuntil(b"data: %d\n\n\r\n" % n)
+            self.turn.put_nowait(None)
+        assert await reader.readuntil(b"0\r\n\r\n") == b"0\r\n\r\n"

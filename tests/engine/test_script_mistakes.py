@@ -64,6 +64,7 @@ REFUSED = {
     "a response that is none": ("request", setting("response", "hello"), "a script set str as the response"),
     "a status of one digit": ("response", setting("response.status_code", 0), "a script set the status code 0"),
     "a status of four digits": ("response", setting("response.status_code", 1234), "a script set the status code 1234"),
+    "a status that is text": ("response", setting("response.status_code", "404"), "a script set the status code '404'"),
     "an interim status": ("response", setting("response.status_code", 101), "a script set the status code 101"),
     "a line break": ("response", setting("response.reason", "a\r\nb: c"), r"a line break in 'HTTP/1.1 200 a\r\nb: c'"),
     "a line break on the way there": (

@@ -329,3 +329,45 @@ def test_a_body_that_ends_with_the_connection_does_not_promise_to_keep_it() -> N
             assert b"keep-alive" not in head
 
     run(scenario())
+
+
+def _lose(message: Any) -> None:
+    del message.headers["Content-Length"]
+
+
+def _shorten(message: Any) -> None:
+    message.headers["Content-Length"] = "1"
+
+
+def _recode(message: Any) -> None:
+    message.headers["Transfer-Encoding"] = "gzip"
+
+
+@pytest.mark.parametrize("change", [_lose, _shorten, _recode])
+def test_a_streamed_body_is_framed_as_it_comes_whatever_a_script_makes_of_its_length(change: Any) -> None:
+    """Else what is left of it would be the next message, or its end never seen."""
+
+    class Change:
+        def requestheaders(self, flow: HTTPFlow) -> None:
+            flow.request.stream = True
+            change(flow.request)
+
+        def responseheaders(self, flow: HTTPFlow) -> None:
+            assert flow.response is not None
+            flow.response.stream = True
+            change(flow.response)
+
+    async def answer(reader: Any, writer: Any) -> None:
+        await reader.readexactly(len(b"6\r\nfoobar\r\n0\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nfoobar")
+
+    async def scenario() -> None:
+        async with origin(answer) as server, running(Change()) as proxy:
+            reply = await _upload(server, proxy, b"foobar", "Content-Length: 6")
+            for sent in (bytes(server.received), reply):
+                assert b"\r\nTransfer-Encoding: chunked\r\n" in sent
+                assert sent.lower().count(b"transfer-encoding") == 1
+                assert b"Content-Length" not in sent
+                assert sent.endswith(b"\r\n\r\n6\r\nfoobar\r\n0\r\n\r\n")
+
+    run(scenario())

@@ -365,8 +365,8 @@ def _sendable(flow: HTTPFlow) -> Response:
         gone = "took the response away" if response is None else f"set {type(response).__name__} as the response"
         raise ScriptFailed(f"a script {gone}")
     status = response.data.status_code
-    if not 200 <= status <= 999:
-        raise ScriptFailed(f"a script set the status code {status}: a response has one from 200 to 999")
+    if not isinstance(status, int) or not 200 <= status <= 999:
+        raise ScriptFailed(f"a script set the status code {status!r}: a response has one from 200 to 999")
     return response
 
 

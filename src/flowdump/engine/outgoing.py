@@ -52,8 +52,8 @@ def streamed_request(
     if proxy is not None:
         fields = _for_proxy(fields, data.headers, proxy)
     framing = request.framing
-    if framing.kind == "length" and (callable(stream) or data.headers.raw(b"trailer") is not None):
-        framing = CHUNKED  # nobody knows how long a transformed body will be; and only chunks have trailers behind them
+    if framing.kind == "length" and (callable(stream) or not _is_announced(framing, data.headers)):
+        framing = CHUNKED  # nobody knows how long a transformed body will be
     if framing.kind == "chunked":
         fields = _chunked(fields)
     return request_head_bytes(data.method, target(data, proxy is not None), b"HTTP/1.1", fields), framing
@@ -84,7 +84,7 @@ def streamed_response(
     if _is_bodiless(data.status_code, method):
         framing = NONE
         fields = _of_bodiless(fields, data.status_code, method)
-    elif incoming.kind == "length" and not callable(response.stream) and data.headers.raw(b"trailer") is None:
+    elif incoming.kind == "length" and not callable(response.stream) and _is_announced(incoming, data.headers):
         framing = incoming
     elif request.version == b"HTTP/1.0":
         framing, fields = CLOSE, _without(_without(fields, b"transfer-encoding"), b"content-length")
@@ -92,6 +92,15 @@ def streamed_response(
         framing, fields = CHUNKED, _chunked(fields)
     fields = _persistence(fields, request if framing is not CLOSE else request._replace(keep_alive=False))
     return response_head_bytes(b"HTTP/1.1", data.status_code, _reason(data), fields), framing
+
+
+def _is_announced(framing: Framing, headers: Headers) -> bool:
+    """Whether the fields still say how a body of known length comes, and may go on with it.
+
+    A script may have changed them, and only chunks have trailers behind them.
+    """
+    length = headers.raw(b"content-length")
+    return length == b"%d" % framing.length and not any(map(headers.raw, (b"transfer-encoding", b"trailer")))
 
 
 def _addressed(data: RequestData) -> Fields:
@@ -168,9 +177,10 @@ def _with_length(fields: Fields, headers: Headers, length: int) -> Fields:
 
 def _chunked(fields: Fields) -> Fields:
     fields = _without(fields, b"content-length")
-    if any(name.lower() == b"transfer-encoding" for name, _ in fields):
+    codings = [value.lower() for name, value in fields if name.lower() == b"transfer-encoding"]
+    if codings == [b"chunked"]:
         return fields
-    return (*fields, (b"Transfer-Encoding", b"chunked"))
+    return (*_without(fields, b"transfer-encoding"), (b"Transfer-Encoding", b"chunked"))
 
 
 def _without(fields: Fields, name: bytes) -> Fields:

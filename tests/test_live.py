@@ -189,6 +189,15 @@ def test_a_second_signal_ends_at_once(origin: Origin) -> None:
         assert not any("Traceback" in line for line in proxy.lines)
 
 
+def test_what_handlers_raise_does_not_make_a_signal_a_failure(origin: Origin, tmp_path: Path) -> None:
+    typo = tmp_path / "typo.py"
+    typo.write_text("def response(flow):\n    flow.respnse\n")
+    with Live("-s", typo) as proxy:
+        assert proxy.get(origin).endswith(BODY)
+        proxy.wait_for("AttributeError")
+        assert proxy.end() == 0
+
+
 def test_a_script_ends_the_run(origin: Origin, tmp_path: Path) -> None:
     ending = tmp_path / "ending.py"
     ending.write_text("from mitmproxy import ctx\ndef response(flow):\n    ctx.master.shutdown()\n")

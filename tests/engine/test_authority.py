@@ -131,9 +131,10 @@ def test_home_and_key_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert authority.cert.keyinfo == ("RSA", 3072)
 
 
-def test_an_impossible_key_size(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"'key_size'.* 7 bits"):
-        Authority.open(str(tmp_path), key_size=7)
+@pytest.mark.parametrize("size", [7, 100_000])
+def test_an_impossible_key_size(tmp_path: Path, size: int) -> None:
+    with pytest.raises(UserError, match=rf"'key_size'.* {size} bits"):
+        Authority.open(str(tmp_path), key_size=size)
     assert os.listdir(tmp_path) == []
 
 
@@ -186,6 +187,11 @@ def test_a_folder_of_mitmproxy_is_used_as_it_is(tmp_path: Path) -> None:
     authority.leaf(["example.com"]).cert.to_cryptography().verify_directly_issued_by(ca.certificate)
 
 
+def test_clients_are_sent_to_a_file_that_is_there(tmp_path: Path) -> None:
+    path = Ca("mitmproxy").credentials.write(tmp_path / "mitmproxy-ca.pem")
+    assert Authority.open(str(tmp_path)).certificate_path == str(path)
+
+
 def test_our_own_comes_first(folder: Path) -> None:
     Ca("mitmproxy").credentials.write(folder / "mitmproxy-ca.pem")
     assert Authority.open(str(folder)).cert.cn == "flowdump"
@@ -215,10 +221,20 @@ def test_a_passphrase_that_is_not_needed(folder: Path, given: str | None) -> Non
 def test_an_encrypted_key(tmp_path: Path) -> None:
     write_authority(tmp_path, Ca("mine").credentials, "secret")
     assert Authority.open(str(tmp_path), passphrase="secret").cert.cn == "mine"
-    with pytest.raises(UserError, match=r"encrypted.*cert_passphrase"):
-        Authority.open(str(tmp_path))
+    for passphrase in (None, ""):
+        with pytest.raises(UserError, match=r"encrypted.*cert_passphrase"):
+            Authority.open(str(tmp_path), passphrase=passphrase)
     with pytest.raises(UserError, match="cannot be opened with the passphrase"):
         Authority.open(str(tmp_path), passphrase="wrong")
+
+
+def test_an_encrypted_key_lies_nowhere_in_the_clear(tmp_path: Path) -> None:
+    write_authority(tmp_path, Ca("mine").credentials, "secret")
+    Authority.open(str(tmp_path), passphrase="secret")
+    exported = (tmp_path / "flowdump-ca.p12").read_bytes()
+    with pytest.raises(ValueError, match=r"[Pp]assword"):
+        pkcs12.load_key_and_certificates(exported, None)
+    assert pkcs12.load_key_and_certificates(exported, b"secret")[0] is not None
 
 
 # errors

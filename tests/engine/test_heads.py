@@ -767,3 +767,10 @@ def test_who_is_refused_is_told_of_the_option_that_is_less_strict(head: bytes) -
     with pytest.raises(ProtocolError, match="validate_inbound_headers=false"):
         parse_request_head(head)
     assert parse_request_head(head, validate=False).host == b"a"
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 2000 OK", b"HTTP/1.1 20 OK", b"ICY 200 OK"])
+def test_nobody_is_told_of_an_option_that_does_not_help(start: bytes) -> None:
+    with pytest.raises(ProtocolError, match="illegal status line") as caught:
+        response(start=start)
+    assert "validate_inbound_headers" not in str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import threading
@@ -14,7 +15,7 @@ import pytest
 from tests.support.events import Events
 from tests.support.http1 import OK
 from tests.support.interception import GET, Authorities, knock, names_of, read_all, trusting, visit
-from tests.support.live import Running, origin, run, running
+from tests.support.live import Running, origin, run, running, until
 from tests.support.pki import EXPIRED, Ca, self_signed
 
 from flowdump.hook_data import ClientHelloData, TlsData
@@ -577,6 +578,37 @@ def test_a_held_flow_goes_on_or_ends(later: Callable[[Callable[[], None]], None]
             assert (proxy.flow.error is None) is (how == "resume")
             assert seen.count("error") == (how == "kill")
             assert not proxy.flow.intercepted
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("how", ["resume", "kill"])
+def test_a_held_tunnel_is_made_when_it_is_let_go(how: str) -> None:
+    held: list[HTTPFlow] = []
+
+    class Hold:
+        def http_connect(self, flow: HTTPFlow) -> None:
+            flow.intercept()
+            held.append(flow)
+
+    async def scenario() -> None:
+        async with origin(OK) as server, running(Hold()) as proxy:
+            target = f"127.0.0.1:{server.port}"
+            reader, writer = await proxy.connect()
+            writer.write(f"CONNECT {target} HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+            await until(lambda: bool(held))
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await reader.read(1)
+            getattr(held[0], how)()
+            if how == "resume":
+                assert (await reader.readexactly(12)) == b"HTTP/1.1 200"
+                await reader.readuntil(b"hi")
+            else:
+                with contextlib.suppress(ConnectionError):
+                    assert await reader.read() == b""
+                assert proxy.flow.error is not None
+            writer.close()
 
     run(scenario())
 

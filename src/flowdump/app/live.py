@@ -51,7 +51,7 @@ class LiveRun(OfflineRun):
     async def process(self) -> None:
         await super().process()
         trust = f"; for https, clients have to trust {self.proxy.tls.authority.certificate_path}"
-        if self.options.onboarding:
+        if self.options.onboarding and self.options.onboarding_host:
             trust += f" (http://{self.options.onboarding_host}/ tells how)"
         for mode, address in self.proxy.listening:
             self.log.info(f"{mode.title} listening at {_shown(address)}{trust if mode.sees_tls else ''}")
@@ -83,8 +83,9 @@ class LiveRun(OfflineRun):
             await self.proxy.stop(self.options.shutdown_timeout)
 
     def _exit_code(self) -> int:
-        """A signal is the usual way to end a proxy."""
-        self._signal = 0
+        """A signal is the usual way to end a proxy; what handlers raised until then has been told."""
+        if self._signal:
+            self._signal = self.handler_errors = 0
         return super()._exit_code()
 
     def _wake(self) -> None:

@@ -2,13 +2,13 @@
 
 *Files.* ``flowdump-ca.pem`` holds key and certificate and is the truth; the others are made from it, for people:
 
-=====================  =======================================================
+=====================  ====================================================================================
 flowdump-ca.pem        key and certificate, mode 0600
-flowdump-ca.p12        the same as PKCS #12, mode 0600, without a password
+flowdump-ca.p12        the same as PKCS #12, mode 0600, with the passphrase of the key file if that has one
 flowdump-ca-cert.pem   the certificate: Linux, curl ``--cacert``, most tools
 flowdump-ca-cert.cer   the certificate as DER: Windows, Android
 flowdump-ca-cert.p12   the certificate as PKCS #12: Windows
-=====================  =======================================================
+=====================  ====================================================================================
 
 A folder with a ``mitmproxy-ca.pem`` and no ``flowdump-ca.pem`` is used as it is, so that clients which trust that
 authority go on working. Two processes that start at once agree on one authority: the key file is written under another
@@ -30,7 +30,9 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
+    KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
@@ -54,6 +56,9 @@ NAME: Final = "flowdump"
 KNOWN: Final = (NAME, "mitmproxy")
 
 LIFETIME: Final = datetime.timedelta(days=3652)
+
+#: Bits of an RSA key: OpenSSL verifies no larger ones (OPENSSL_RSA_MAX_MODULUS_BITS), and making one takes hours.
+MAX_KEY_SIZE: Final = 16384
 
 #: Clocks of clients may be behind; leaves are backdated too, and lie within the life of their authority.
 BACKDATED: Final = datetime.timedelta(days=2)
@@ -90,10 +95,10 @@ class Authority:
         if path is None:
             path = _key_file(folder, NAME)
             _write_once(folder, path, _make(key_size))
-        certificates, key = _load(path, passphrase)
+        certificates, key, protection = _load(path, passphrase)
         authority = cls(path, certificates, key)
         if os.path.basename(path) == f"{NAME}-ca.pem":
-            _write_exports(authority, key)
+            _write_exports(authority, key, protection)
         return authority
 
     # -- leaves --------------------------------------------------------------------------------------------------
@@ -131,8 +136,9 @@ class Authority:
 
     @property
     def certificate_path(self) -> str:
-        """Where the certificate without the key lies as PEM."""
-        return self.path.removesuffix(".pem") + "-cert.pem"
+        """Where the certificate lies as PEM: without the key, unless a folder that cannot be written has only both."""
+        path = self.path.removesuffix(".pem") + "-cert.pem"
+        return path if os.path.exists(path) else self.path
 
     def pem(self) -> bytes:
         return self._certificate.public_bytes(Encoding.PEM)
@@ -158,6 +164,8 @@ def _key_file(folder: str, name: str) -> str:
 def _make(key_size: int) -> bytes:
     """A new key and its certificate, as PEM."""
     try:
+        if key_size > MAX_KEY_SIZE:
+            raise ValueError(f"TLS libraries take {MAX_KEY_SIZE} at most")
         key = rsa.generate_private_key(65537, key_size)
     except ValueError as error:
         raise UserError(f"option 'key_size': cannot make an RSA key of {key_size} bits: {error}") from None
@@ -232,8 +240,11 @@ def _temporary(path: str, data: bytes, mode: int) -> Iterator[str]:
             os.unlink(temporary)
 
 
-def _write_exports(authority: Authority, key: CAKey) -> None:
-    """The files for people, where one is missing or the authority is another one than before."""
+def _write_exports(authority: Authority, key: CAKey, protection: KeySerializationEncryption) -> None:
+    """The files for people, where one is missing or the authority is another one than before.
+
+    ``protection`` is of the key: where its own file is encrypted, it lies nowhere else in the clear.
+    """
     base = authority.path.removesuffix(".pem")
     names = [f"{base}-cert.pem", f"{base}-cert.cer", f"{base}-cert.p12", f"{base}.p12"]
     try:
@@ -244,7 +255,7 @@ def _write_exports(authority: Authority, key: CAKey) -> None:
         pass  # the usual case: the authority has just been made
     except OSError as error:
         raise UserError(f"cannot read {names[0]}: {error.strerror}") from None
-    both = pkcs12.serialize_key_and_certificates(NAME.encode(), key, authority._certificate, None, NoEncryption())
+    both = pkcs12.serialize_key_and_certificates(NAME.encode(), key, authority._certificate, None, protection)
     contents = (authority.pem(), authority.der(), authority.p12(), both)
     try:
         for path, data in zip(names, contents, strict=True):
@@ -257,7 +268,8 @@ def _write_exports(authority: Authority, key: CAKey) -> None:
 # reading one
 
 
-def _load(path: str, passphrase: str | None) -> tuple[list[x509.Certificate], CAKey]:
+def _load(path: str, passphrase: str | None) -> tuple[list[x509.Certificate], CAKey, KeySerializationEncryption]:
+    """Certificates and key of an authority, and how the key is protected in its file. Raises UserError."""
     way_out = "delete the file to have a new authority made (clients then have to trust it anew)"
     try:
         with open(path, "rb") as fo:
@@ -271,7 +283,9 @@ def _load(path: str, passphrase: str | None) -> tuple[list[x509.Certificate], CA
         ) from None
     except ValueError as error:
         raise UserError(f"the certificate authority {path} cannot be used: {error}; {way_out}") from None
-    return certificates, key
+    if passphrase and b"ENCRYPTED" in data:
+        return certificates, key, BestAvailableEncryption(passphrase.encode())
+    return certificates, key, NoEncryption()
 
 
 def read_key_and_certificates(data: bytes, passphrase: str | None) -> tuple[list[x509.Certificate], CAKey]:
@@ -297,7 +311,7 @@ def _read_key(data: bytes, passphrase: str | None) -> PrivateKeyTypes:
     try:
         return load_pem_private_key(data, None, unsafe_skip_rsa_key_validation=True)
     except TypeError:
-        if passphrase is None:
+        if not passphrase:
             raise ValueError("its key is encrypted; give the passphrase with the option cert_passphrase") from None
     except (ValueError, UnsupportedAlgorithm):
         raise ValueError("it holds no readable private key") from None

@@ -194,6 +194,7 @@ class Session(Held):
         data.host, data.port, data.authority = host, port, head.target
         flow = self._new_flow(data)
         await fire(self.hooks.table.http_connect, flow)
+        await self.wait_for_resume(flow)
         if flow.error is not None:
             self.stream.abort()
             await fire(self.hooks.table.http_connect_error, flow)

@@ -73,7 +73,8 @@ EVENTS = (
     Event(
         "http_connect",
         ("flow",),
-        "A client sent CONNECT. A response other than 2xx that is set here refuses the tunnel.",
+        "A client sent CONNECT. A response other than 2xx that is set here refuses the tunnel; host and port may "
+        "be changed.",
     ),
     Event(
         "http_connect_upstream",

@@ -490,6 +490,25 @@ def test_a_script_refuses_a_tunnel() -> None:
     run(scenario())
 
 
+def test_a_script_leads_a_tunnel_elsewhere() -> None:
+    class Elsewhere:
+        def __init__(self) -> None:
+            self.port = 0
+
+        def http_connect(self, flow: HTTPFlow) -> None:
+            flow.request.host, flow.request.port = "127.0.0.1", self.port
+
+    async def scenario() -> None:
+        elsewhere = Elsewhere()
+        async with origin(OK) as server, running(elsewhere) as proxy:
+            elsewhere.port = server.port
+            reply = await proxy.send(b"CONNECT nowhere.invalid:443 HTTP/1.1\r\n\r\n" + GET)
+            assert reply.startswith(b"HTTP/1.1 200 Connection established\r\n\r\nHTTP/1.1 200 OK\r\n")
+            assert proxy.flow.request.url == f"http://127.0.0.1:{server.port}/"
+
+    run(scenario())
+
+
 def test_what_is_not_http_is_a_tcp_flow_that_scripts_may_edit() -> None:
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(100):

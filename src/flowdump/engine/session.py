@@ -208,6 +208,7 @@ class Session(Held):
             flow.response = flow.response or Response.make(200)
             await fire(self.hooks.table.http_connected, flow)
         flow.live = None
+        host, port = flow.request.host, flow.request.port  # a script may lead it elsewhere
         self.destination = Destination(host, port, tls=False, via=self.via)
         self.busy = False
         if self.proxy.tls.is_passed(host, port):

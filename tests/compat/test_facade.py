@@ -536,6 +536,17 @@ def test_a_test_suite_runs_on_flowdump(command: list[str], tmp_path: Path) -> No
     assert "3 passed" in done.stdout
 
 
+def test_a_program_runs_on_flowdump(tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("from mitmproxy.http import HTTPFlow\n")
+    text = "import sys, beside\nprint(beside.HTTPFlow.__module__, sys.argv[1:], __name__)\nsys.exit(5)\n"
+    (tmp_path / "program.py").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "flowdump.compat", str(tmp_path / "program.py"), "a", "-b"],
+        env=environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (5, "flowdump.http ['a', '-b'] __main__\n"), done.stderr
+
+
 def test_the_command_asks_for_a_module() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "flowdump.compat"], capture_output=True, text=True, timeout=60, check=False

@@ -1,7 +1,11 @@
-"""``python -m flowdump.compat MODULE ARGUMENT…``: run a module, such as pytest, on flowdump instead of mitmproxy."""
+"""``python -m flowdump.compat MODULE ARGUMENT…``: run a module, such as pytest, on flowdump instead of mitmproxy.
+
+The path of a program does as well: ``python -m flowdump.compat program.py``.
+"""
 
 from __future__ import annotations
 
+import os
 import runpy
 import sys
 
@@ -9,15 +13,19 @@ from flowdump import compat
 
 
 def main() -> None:
-    """Run the module that the first argument names; its exit code is ours."""
+    """Run the module or the file that the first argument names; its exit code is ours."""
     if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
         sys.exit(
             "usage: python -m flowdump.compat MODULE ARGUMENT…, for example: python -m flowdump.compat pytest tests"
         )
     del sys.argv[0]
+    compat.install()
+    if sys.argv[0].endswith(".py"):
+        sys.path.insert(0, os.path.dirname(os.path.abspath(sys.argv[0])))  # as for python FILE
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        return
     if "" not in sys.path:  # as for python -m MODULE
         sys.path.insert(0, "")
-    compat.install()
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 

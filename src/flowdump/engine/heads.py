@@ -272,19 +272,11 @@ def _judge(judge: h11.Connection, head: bytes, peer: Peer) -> None:
         judge.receive_data(head)
         event = judge.next_event()
     except h11.RemoteProtocolError as error:
-        text = re.sub(r"bytearray\(b(.*)\)", r"\1", str(error))[:200] + _hint(head, peer)
+        text = re.sub(r"bytearray\(b(.*)\)", r"\1", str(error))[:200]
+        text += "" if re.search("(status|response) line", text) else _HINT  # with these, nobody is less strict
         raise refusal(f"malformed {what} head: {text}", peer, error.error_status_hint) from None
     if not isinstance(event, h11.Request | h11.Response | h11.InformationalResponse):
         raise refusal(f"an incomplete {what} head", peer)
-
-
-def _hint(head: bytes, peer: Peer) -> str:
-    """The way out, where it is one."""
-    try:
-        _lenient_request(head) if peer == "client" else _lenient_response(head)
-    except ProtocolError:
-        return ""
-    return _HINT
 
 
 # -- responses -----------------------------------------------------------------------------------------------------

@@ -11,13 +11,16 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from h2.settings import SettingCodes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.http2 import Gone, Pairs, Peer, Reply, Reset, h2_client, h2_origin
 from tests.support.interception import Authorities, with_alpn
 from tests.support.live import origin, run, running
 
+from flowdump.engine import http2
 from flowdump.engine.http2 import PREFACE
+from flowdump.engine.http2_codec import Patience
 from flowdump.engine.http2_stream import Inbox
 from flowdump.http import HTTPFlow, Response
 
@@ -270,6 +273,64 @@ def test_a_flood_ends_its_connection(name: str) -> None:
                 assert (await client.fetch("GET", "/")).body == b"hi"
             assert any("HTTP/2" in line for line in proxy.log)
             assert any(flow.error is not None for flow in proxy.flows)
+
+    run(scenario())
+
+
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much of everything at once as ever divided by 20, and next to nothing for long."""
+    monkeypatch.setattr(http2, "Patience", lambda burst, rate, now: Patience(burst // 20, 1, now))
+
+
+def test_small_messages_with_small_windows_may_go_on_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    patient(monkeypatch)
+
+    async def echo(peer: Peer, identifier: int) -> None:
+        peer.acknowledge = False
+        peer.h2.send_headers(identifier, [(b":status", b"200"), (b"content-type", b"application/grpc")])
+        for count in range(1, 301):
+            await peer.until(lambda count=count: len(peer.streams[identifier].body) == count)
+            peer.h2.increment_flow_control_window(1)
+            peer.h2.increment_flow_control_window(1, identifier)
+            await peer.send(identifier, b"x", end=count == 300)
+
+    async def scenario() -> None:
+        async with h2_origin(echo) as server, running() as proxy, h2_client(proxy, server.port) as client:
+            client.acknowledge = False
+            number = client.request("POST", "/", (b"content-type", b"application/grpc"), end=False)
+            for count in range(300):
+                client.h2.send_data(number, b"x", end_stream=count == 299)
+                client.flush()
+                await client.until(lambda count=count: len(client.streams[number].body) > count)
+                client.h2.increment_flow_control_window(1)
+                if not client.streams[number].ended:
+                    client.h2.increment_flow_control_window(1, number)
+            assert (await client.response(number)).body == b"x" * 300
+
+    run(scenario())
+
+
+def test_a_body_that_is_asked_for_byte_by_byte_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    patient(monkeypatch)
+
+    async def dribble(client: Peer, number: int) -> None:
+        for count in range(10_000):
+            client.h2.increment_flow_control_window(1, number)
+            client.flush()
+            await client.until(lambda count=count: len(client.streams[number].body) > count)
+
+    async def scenario() -> None:
+        async with (
+            h2_origin(Reply(200, body=b"x" * 10_000)) as server,
+            running() as proxy,
+            h2_client(proxy, server.port, settings={SettingCodes.INITIAL_WINDOW_SIZE: 0}) as client,
+        ):
+            number = client.request("GET", "/")
+            await client.until(lambda: client.streams[number].heads)
+            with pytest.raises(Gone) as caught:
+                await dribble(client, number)
+            assert caught.value.code == ENHANCE_YOUR_CALM
+            assert len(client.streams[number].body) < 500
 
     run(scenario())
 

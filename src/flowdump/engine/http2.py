@@ -12,8 +12,9 @@ until a window or the transport is full.
 *What h2 is not asked.* Frames are looked at before h2 sees them, nine bytes each, for three reasons. h2 allows nothing
 on a connection behind a GOAWAY, whereas the streams below its last one have every right to end (section 6.8), so GOAWAY
 is taken out and handled here, both ways. Frames that cost much and bring nothing (pings, settings, resets, empty data)
-are counted, and a peer with too many of them is told to calm down (ENHANCE_YOUR_CALM). And h2's own limits end a
-connection where a stream would do: who opens more streams than we allow gets REFUSED_STREAM.
+are counted against those that bring something, and a peer with too many of them is told to calm down
+(ENHANCE_YOUR_CALM). And h2's own limits end a connection where a stream would do: who opens more streams than we allow
+gets REFUSED_STREAM.
 
 *Memory.* A stream that has ended is forgotten at once. h2 keeps a note of how streams ended, for frames that come late;
 the last few hundred of these are enough.
@@ -61,6 +62,10 @@ _END = 0x1
 
 #: Windows that are opened by less than this in one frame are a way to make us send many small ones.
 _SMALL_WINDOW: Final = 256
+
+#: Small frames with which a peer may answer one of ours that its windows did not cut short: gRPC opens both windows, of
+#: stream and connection, behind every message, however small.
+_ANSWERS: Final = 2
 
 
 S = TypeVar("S", bound=Http2Stream)
@@ -149,7 +154,9 @@ class Http2Connection(Generic[S]):
                 break
             if kind == _GOAWAY:
                 return at or end
-            if (kind != _DATA or not length) and kind != _HEADERS and not self._bearable(kind, buffer, at):
+            if kind == _HEADERS or (kind == _DATA and length):
+                self._idle_frames.earn()
+            elif not self._bearable(kind, buffer, at):
                 self.calm("too many frames that bring nothing")
                 return 0
             at = end
@@ -333,6 +340,7 @@ class Http2Connection(Generic[S]):
                     data, end = stream.next_frame(limit)
                     h2.send_data(identifier, data, end_stream=end)
                     left -= len(data)
+                    self._idle_frames.earn(0 if stream.waits_to_send and len(data) < _SMALL_WINDOW else _ANSWERS)
                     if end:
                         stream.on_sent_end()
                 elif stream.at_end:

@@ -43,9 +43,9 @@ class Patience:
             self._since = now
         return self._left >= 0
 
-    def earn(self) -> None:
+    def earn(self, amount: int = 1) -> None:
         """Something useful was done."""
-        self._left = min(self._burst, self._left + 1)
+        self._left = min(self._burst, self._left + amount)
 
 
 class Codec(H2Connection):

@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.flows import ROOT, environment
+from tests.support.flows import ROOT, SLOW, environment
 
 
 class Block(NamedTuple):
@@ -96,5 +96,5 @@ def run(folder: Path, text: str) -> Ran:
 
 def as_packed(text: str) -> str:
     """How small a changed page gets depends on the library that packs it."""
-    text = re.sub(r"^\S+ \w+ blocked everything else for .*\n", "", text, flags=re.MULTILINE)  # a slow machine
-    return re.sub(r"(?<=faketml )\d+b|(?<=content-length: )2\d\d", "N", text.replace("\r", ""))
+    text = SLOW.sub("", text.replace("\r", ""))
+    return re.sub(r"(?<=faketml )\d+b|(?<=content-length: )2\d\d", "N", text)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.support.flows import (
+    SLOW,
     T0,
     client,
     dns_flow,
@@ -93,7 +94,9 @@ def run_all(python: str, function: tuple[str, str], jobs: Sequence[tuple[Path, l
     )
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)
-    return [Ran(*result, folder) for result, (folder, _) in zip(results, jobs, strict=True)]
+    return [
+        Ran(code, out, SLOW.sub("", log), folder) for (code, out, log), (folder, _) in zip(results, jobs, strict=True)
+    ]
 
 
 # -- flows to run them on ----------------------------------------------------------------------------------------

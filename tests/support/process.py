@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-from tests.support.flows import environment
+from tests.support.flows import SLOW, environment
 from tests.support.live import shared_confdir
 
 from flowdump.engine.authority import Authority
@@ -108,6 +108,8 @@ class Live:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
+            if SLOW.match(line):
+                continue
             with self._grew:
                 self.lines.append(line.rstrip("\n"))
                 self._grew.notify_all()

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from tests.support.interception import Authorities, trusting
+from tests.support.interception import Authorities, trusting, with_alpn
 from tests.support.live import Running, run, running
 from tests.support.peers import close, echo, greet, serving, socks, tunnel
 
@@ -201,6 +201,33 @@ def test_a_server_that_speaks_first_inside_tls(pki: Authorities) -> None:
             await proxy.wait_for_flows()
             assert contents(proxy.flow)[0] == (False, b"220 hello\r\n")
             assert server.count == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("way", ["connect", "lazy", "reverse"])
+def test_what_is_no_http_by_alpn_is_agreed_on_as_it_was_offered(way: str, pki: Authorities) -> None:
+    """A server may insist on it, as those of PostgreSQL do; and what is said inside may look like HTTP."""
+
+    async def scenario() -> None:
+        context = pki.serve("localhost")
+        context.set_alpn_protocols(["http/1.1", "imap"])
+        options: dict[str, Any] = {"connection_strategy": "lazy"} if way == "lazy" else {}
+        async with serving(echo, ssl=context) as server:
+            if way == "reverse":
+                options["mode"] = [f"reverse:tls://localhost:{server.port}"]
+            async with running(**pki.trust, **options) as proxy:
+                target = f"localhost:{server.port}"
+                reader, writer = await (proxy.connect() if way == "reverse" else tunnel(proxy, target))
+                client = with_alpn("imap") if way == "lazy" else with_alpn("unheard-of", "imap")
+                client.check_hostname = False
+                await writer.start_tls(client, server_hostname="localhost")
+                assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "imap"
+                writer.write(b"a1 NOOP HTTP/1.1\r\n\r\n")
+                assert await reader.readexactly(20) == b"a1 NOOP HTTP/1.1\r\n\r\n"
+                await close(writer)
+                await proxy.wait_for_flows()
+                assert (proxy.flow.type, proxy.flow.server_conn.alpn, server.count) == ("tcp", b"imap", 1)
 
     run(scenario())
 

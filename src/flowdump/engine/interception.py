@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 HTTP_1 = (b"http/1.1",)
 HTTP_2 = (b"h2", b"http/1.1")
 
+#: Names of HTTP in ALPN, former ones too. A client that offers none of them speaks something else.
+_HTTP_NAMES = re.compile(rb"http/.*|h[23].*|spdy/.*").fullmatch
+
 
 class Interception:
     """Both handshakes, and what they need: the certificate authority, given certificates, contexts."""
@@ -126,6 +129,7 @@ class Interception:
         leaf = self._leaf(name, destination.host, upstream)
         client.mitmcert = leaf.cert
         await self._handshake(session, leaf, self._alpn_for_client(session, upstream), context)
+        session.is_raw = session.is_raw or (_is_stranger(client) and _may_be_raw(session))
         if client.alpn and not session.is_raw:
             await session.serve_http()
         else:
@@ -171,8 +175,10 @@ class Interception:
 
     def _alpn_for_client(self, session: Session, upstream: Upstream | None) -> tuple[bytes, ...]:
         """What the client may speak: what its origin does, if that is known, so that nothing has to be translated."""
-        if session.is_raw:
-            return (upstream.server.alpn,) if upstream is not None and upstream.server.alpn else ()
+        if session.is_raw or _is_stranger(session.client):
+            if upstream is None:
+                return tuple(session.client.alpn_offers[:1])
+            return (upstream.server.alpn,) if upstream.server.alpn else ()
         if not self._proxy.options.http2:
             return HTTP_1
         if upstream is None or upstream.server.alpn == b"h2":
@@ -185,8 +191,9 @@ class Interception:
         A script may have set ``server.alpn_offers`` before.
         """
         client = session.client
-        if server.alpn_offers or session.is_raw:
-            return tuple(server.alpn_offers or client.alpn_offers)
+        if server.alpn_offers or session.is_raw or _is_stranger(client):
+            agreed = [client.alpn] if client.alpn else client.alpn_offers
+            return tuple(server.alpn_offers or agreed)
         if not self._proxy.options.http2 or (client.tls and b"h2" not in client.alpn_offers):
             return HTTP_1
         return HTTP_2
@@ -274,6 +281,16 @@ def _behind(session: Session, destination: Destination, name: str | None) -> Des
     if session.mode.kind != "reverse":
         return destination._replace(tls=True, sni=name)
     return destination._replace(sni=name if session.options.keep_host_header else None)
+
+
+def _is_stranger(client: Client) -> bool:
+    """Whether a client says in its handshake that it speaks something else than HTTP."""
+    return bool(client.tls and client.alpn_offers) and not any(map(_HTTP_NAMES, client.alpn_offers))
+
+
+def _may_be_raw(session: Session) -> bool:
+    """Whether something else than HTTP has a place here."""
+    return bool(session.options.rawtcp) and session.mode.kind != "reverse"
 
 
 def _called(session: Session, destination: Destination) -> str:

@@ -4,7 +4,9 @@ HTTP and TLS clients begin at once; in other protocols (SMTP, SSH, MySQL) it is 
 waits for it. So when a client has been silent for ``SILENCE`` seconds, its server is connected to, and whoever speaks
 first decides: a server that does is relayed as raw TCP, a client that does is looked at as ever, and the connection
 that was made is used for it. With ``connection_strategy=lazy`` or ``rawtcp=false`` only the client is waited for. Where
-all is raw anyway (reverse:tcp, reverse:tls), the server is connected to at once.
+all is raw anyway (reverse:tcp, or the client said so in its TLS handshake), the server is connected to at once; in
+front of a TLS server (reverse:tls) only when the client does not begin such a handshake, which tells what to ask it
+for.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ async def heard(session: Session) -> bool:
         return True
     if not _server_may_begin(session):
         return await stream.more()
-    if not session.is_raw:
+    if not session.is_raw or _may_begin_tls(session):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SILENCE):
                 return await stream.more()
@@ -55,6 +57,11 @@ def _server_may_begin(session: Session) -> bool:
     if session.client.alpn or session.mode.kind == "reverse":
         return False
     return bool(session.options.connection_strategy == "eager")
+
+
+def _may_begin_tls(session: Session) -> bool:
+    """Whether a TLS handshake of the client would say what its server is to be asked for."""
+    return session.destination is not None and session.destination.tls and not session.client.tls
 
 
 async def is_http(stream: Stream) -> bool:

@@ -318,6 +318,19 @@ async def _all(reader: asyncio.StreamReader) -> bytes:
 # -- tunnels -------------------------------------------------------------------------------------------------------
 
 
+def test_a_head_that_the_end_of_the_proxy_cuts_is_not_held_against_the_client() -> None:
+    async def scenario() -> None:
+        async with running(Watch()) as proxy:
+            _, writer = await proxy.connect()
+            writer.write(b"GET http://127.0.0.1/ HT")
+            await until(lambda: any(session.stream.buffer for session in proxy.proxy._sessions.values()))
+            await proxy.proxy.stop(1)
+            assert str(proxy.flow.error) == "the proxy was shut down"
+            writer.close()
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("side", ["client", "origin"])
 def test_a_broken_tunnel_is_recorded_and_looks_broken_from_the_other_side(side: str) -> None:
     broken = asyncio.Event()

@@ -412,6 +412,31 @@ def test_a_killed_flow_is_cut_on_both_sides() -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_connection_that_the_end_of_the_proxy_cuts_has_its_last_events(ignored: bool) -> None:
+    class Last(Noting):
+        def server_disconnected(self, data: Any) -> None:
+            self.seen.append("disconnected")
+
+    noting = Last()
+
+    async def scenario() -> None:
+        options = {"ignore_hosts": ["."]} if ignored else {}
+        async with serving(echo) as server, running(noting, **options) as proxy:
+            reader, writer = await enter(proxy, "connect", server.port)
+            writer.write(b"\0one")
+            assert await reader.readexactly(4) == b"\0one"
+            await proxy.proxy.stop(0)
+            if ignored:
+                assert proxy.flows == []
+            else:
+                assert "shut down" in proxy.flows[0].error.msg
+            await close(writer)
+
+    run(scenario())
+    assert noting.seen == (["disconnected"] if ignored else ["start", "client", "server", "error", "disconnected"])
+
+
 def test_an_intercepted_message_waits() -> None:
     class Intercepting(Holding):
         def tcp_message(self, flow: TCPFlow) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdump.connection import hostport
 from flowdump.engine import origdst
+from flowdump.engine.errors import PeerClosed
 from flowdump.engine.modes import Mode, parse
 from flowdump.engine.session import Session
 from flowdump.engine.stream import Stream, Streams
@@ -274,6 +275,7 @@ class Proxy:
             if session.busy or session.on_leave is not None:
                 session.leave()
             else:
+                session.stream.error = PeerClosed("the proxy was shut down", "client")
                 session.stream.close()
         for listener in self.datagrams:
             listener.end()

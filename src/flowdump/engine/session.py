@@ -311,8 +311,11 @@ class Session(Held):
             self.stream.abort()
             return
         self.busy = True
-        await self.relay(self.stream, upstream, TCPFlow(self.client, upstream.server, live=self) if record else None)
-        await self.upstreams.discard(upstream)
+        try:
+            flow = TCPFlow(self.client, upstream.server, live=self) if record else None
+            await self.relay(self.stream, upstream, flow)
+        finally:
+            await self.upstreams.discard(upstream)
 
     async def record_failure(self, error: Exception, server: Server | None = None) -> None:
         """A connection that came to nothing, as a flow."""

@@ -100,21 +100,22 @@ class Relay:
 
     async def run(self) -> None:
         """Relay until the end, with all events."""
-        flow, table = self._flow, self._session.hooks.table
-        client, server = self._client, self._server
+        flow, client, server = self._flow, self._client, self._server
         try:
             await self._fire("tcp_start")
-        except Killed:
-            client.abort()
-            server.abort()
-        else:
             error = await _join(client, server, [self._pass(client, server), self._pass(server, client)])
             if error is not None:
                 flow.error = flow.error or Error(str(error))
+        except Killed:
+            client.abort()
+            server.abort()
+        except asyncio.CancelledError:
+            flow.error = flow.error or Error("the proxy was shut down while the connection was open")
+            raise
         finally:
             await self._stop_injecting()
-        table = self._session.hooks.table
-        await fire(table.tcp_error if flow.error else table.tcp_end, flow)
+            table = self._session.hooks.table
+            await fire(table.tcp_error if flow.error else table.tcp_end, flow)
 
     async def _pass(self, source: Stream, sink: Stream) -> None:
         from_client = source is self._client

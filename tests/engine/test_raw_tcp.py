@@ -87,6 +87,7 @@ def test_a_client_that_speaks_first(way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.usefixtures("_silent")
 def test_a_server_that_speaks_first(way: str) -> None:
     noting = Noting()
 
@@ -187,6 +188,7 @@ def test_tcp_inside_tls(way: str, pki: Authorities) -> None:
     run(scenario())
 
 
+@pytest.mark.usefixtures("_silent")
 def test_a_server_that_speaks_first_inside_tls(pki: Authorities) -> None:
     """IMAPS and the like."""
 

@@ -39,7 +39,7 @@ from tests.support.hostile import (
     table,
     with_fields,
 )
-from tests.support.live import Origin, Running, assert_quiet, origin, run, running, until
+from tests.support.live import PATIENCE, Origin, Running, assert_quiet, origin, run, running, until
 
 from flowdump.http import HTTPFlow
 
@@ -463,7 +463,7 @@ def test_nothing_of_hostile_requests_is_kept() -> None:
                 assert len(os.listdir("/proc/self/fd")) <= descriptors
             assert server.received == b""
 
-    run(scenario())
+    run(scenario(), patience=3 * PATIENCE)
 
 
 async def _repeat(proxy: Running, messages: list[bytes], times: int) -> None:

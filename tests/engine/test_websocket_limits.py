@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.growth import is_linear
 from tests.support.http1 import get
-from tests.support.live import assert_quiet, origin, run, running
+from tests.support.live import PATIENCE, assert_quiet, origin, run, running
 from tests.support.websocket import DEFLATE, MASK, Watch, close, ending, frame, messages, until_close, wires
 
 from flowdump.engine import ws_way
@@ -39,7 +39,7 @@ def cost(wire: bytes, streamed: bool = False) -> float:
             await proxy.wait_for_flows()
             assert proxy.flow.error is None
 
-    run(scenario(), patience=60)
+    run(scenario(), patience=3 * PATIENCE)
     return spent[0]
 
 
@@ -97,7 +97,7 @@ def test_a_deflate_bomb_is_bounded(streamed: bool) -> None:
             assert ending(proxy)[1] == (1000 if streamed else 1009)
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
-    run(scenario())
+    run(scenario(), patience=3 * PATIENCE)
 
 
 def test_a_flood_of_frames_leaves_time_for_others() -> None:

@@ -138,3 +138,40 @@ def test_connections() -> None:
     assert (theirs.ip_address, theirs.ssl_established, theirs.timestamp_ssl_setup) == (("192.0.2.1", 443), True, 5.0)
     assert (theirs.cipher_name, theirs.alpn_proto_negotiated, theirs.cert) == ("AES", b"h2", None)
     assert (ours.source_address, ours.ssl_established) == (("127.0.0.1", 8080), False)
+
+
+def test_addresses_have_names() -> None:
+    asked = server("example.com", 8080)
+    address: Any = asked.address
+    assert (address.host, address.port, address()) == ("example.com", 8080, ("example.com", 8080))
+    assert (address, f"{address}", type(address())) == (("example.com", 8080), "('example.com', 8080)", tuple)
+    assert {address: 1}["example.com", 8080] == 1
+    asked.address = ("other.example", 80)
+    assert (asked.address.host, asked.get_state()["address"]) == ("other.example", ("other.example", 80))  # type: ignore[attr-defined]
+    asked.address = None
+    assert asked.address is None
+    one = client()
+    with pytest.deprecated_call():
+        assert one.address.host == one.peername[0]  # type: ignore[attr-defined]
+
+
+def test_messages_that_were_replayed() -> None:
+    flow = http_flow("https://example.com/", response(200))
+    assert flow.response is not None
+    assert (flow.request.is_replay, flow.response.is_replay) == (False, False)
+    for kind, found in (("request", (True, False)), ("response", (False, True)), (None, (False, False))):
+        flow.is_replay = kind
+        copied = flow.copy()
+        assert (copied.request.is_replay, copied.response.is_replay) == found
+    flow.is_replay, flow.response = "response", None  # a script took it away
+    assert flow.copy().response is None
+
+
+def test_the_host_header_follows_when_it_is_told_to() -> None:
+    asked = request(url="http://example.com:81/")
+    asked.data.host, asked.data.port = "other.example", 80
+    asked.update_host_header()
+    assert asked.headers["host"] == "other.example"
+    asked.data.port = 8080
+    asked.update_host_header()
+    assert asked.headers["host"] == "other.example:8080"

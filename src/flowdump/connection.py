@@ -13,7 +13,7 @@ from enum import Flag
 from typing import Any, ClassVar, Literal, Self
 
 from flowdump.certs import Cert
-from flowdump.older_names import OlderConnection
+from flowdump.older_names import OlderAddress, OlderConnection
 from flowdump.proxy_mode import ProxyMode
 from flowdump.server_spec import ServerSpec
 
@@ -219,7 +219,7 @@ class Client(Connection):
     def address(self) -> Address:  # type: ignore[override]
         """Older name of ``peername``."""
         warnings.warn("Client.address is called Client.peername now.", DeprecationWarning, stacklevel=2)
-        return self.peername
+        return OlderAddress(self.peername)
 
     def get_state(self) -> dict[str, Any]:
         state = super().get_state()
@@ -245,6 +245,15 @@ class Server(Connection):
     timestamp_tcp_setup: float | None
     via: tuple[str, tuple[str, int]] | None
     via_auth: str | tuple[str, str] | None = None
+
+    @property
+    def address(self) -> Address | None:
+        address = self.__dict__["address"]
+        return address and OlderAddress(address)
+
+    @address.setter
+    def address(self, address: Address | None) -> None:
+        self.__dict__["address"] = address
 
     def __repr__(self) -> str:
         where = hostport(self.address) if self.address else "<no address>"

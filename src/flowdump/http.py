@@ -57,6 +57,9 @@ class HTTPFlow(OlderHTTPFlow, Flow):
         self.request = Request.from_state(state["request"])
         self.response = Response.from_state(state["response"]) if state["response"] else None
         self.websocket = WebSocketData.from_state(state["websocket"]) if state["websocket"] else None
+        replayed = getattr(self, self.is_replay) if self.is_replay in ("request", "response") else None
+        if replayed is not None:
+            replayed.is_replay = True
 
     def __repr__(self) -> str:
         parts = ("request", "response", "websocket", "error", "client_conn", "server_conn")

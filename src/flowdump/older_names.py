@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdump.exceptions import ControlException
 from flowdump.multidict import MultiDict
+from flowdump.urls import hostport
 
 if TYPE_CHECKING:
     from flowdump.flow import Flow
@@ -100,6 +101,9 @@ class OlderHeaders:
 class OlderMessage:
     """On Request and Response."""
 
+    #: Whether the message was replayed: what ``flow.is_replay`` says, up to mitmproxy 6.
+    is_replay: bool = False
+
     if TYPE_CHECKING:
         content: bytes | None
         http_version: str
@@ -133,6 +137,9 @@ class OlderRequest(OlderMessage):
 
     if TYPE_CHECKING:
         url: str
+        scheme: str
+        host: str
+        port: int
         path_components: Any
         query: Any
         cookies: Any
@@ -177,6 +184,10 @@ class OlderRequest(OlderMessage):
 
     def set_cookies(self, pairs: Any) -> None:
         self.cookies = pairs
+
+    def update_host_header(self) -> None:
+        """Let the Host header say where the request goes."""
+        self.headers["Host"] = hostport(self.scheme, self.host, self.port)
 
     @property
     def form_in(self) -> str:
@@ -329,6 +340,23 @@ class OlderHTTPFlow:
     def close_sender(self) -> str | None:
         by_client = self._facts("close_sender").closed_by_client
         return None if by_client is None else "client" if by_client else "server"
+
+
+class OlderAddress(tuple[Any, ...]):
+    """An address as it was up to mitmproxy 1: ``address.host``, ``address.port``, and ``address()`` for the pair."""
+
+    __slots__ = ()
+
+    @property
+    def host(self) -> Any:
+        return self[0]
+
+    @property
+    def port(self) -> Any:
+        return self[1]
+
+    def __call__(self) -> tuple[Any, ...]:
+        return tuple(self)
 
 
 class OlderConnection:

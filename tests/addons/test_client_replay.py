@@ -135,6 +135,23 @@ def test_a_script_sends_flows_of_a_file_again(home: Path, origin: Origin) -> Non
     assert len(answers("out")) == 6
 
 
+def test_a_script_of_the_second_generation_sends_again(home: Path, origin: Origin) -> None:
+    """As mitmproxy 4 to 6 had it: the request knows that it was sent again."""
+    Path("second.py").write_text(
+        "from mitmproxy import ctx\n\n"
+        "def request(flow):\n"
+        "    if flow.request.is_replay:\n"
+        "        return\n"
+        "    flow = flow.copy()\n"
+        "    if 'view' in ctx.master.addons:\n"
+        "        ctx.master.commands.call('view.flows.add', [flow])\n"
+        "    flow.request.path = flow.request.path + '/changed'\n"
+        "    ctx.master.commands.call('replay.client', [flow])\n"
+    )
+    replay("-r", "saved", "-s", "second.py", "-w", "out", check=True)
+    assert sorted(origin.seen) == ["/a/changed", "/b/changed", "/c/changed"]
+
+
 def test_a_script_of_the_first_generation_sends_again(home: Path, origin: Origin) -> None:
     Path("first.py").write_text(
         "def request(context, flow):\n"

@@ -174,6 +174,7 @@ class ReplaySession(Session):
         """Make a recorded flow one that begins now; its request as a head."""
         flow.backup()
         flow.is_replay, flow.response, flow.error, flow.live = "request", None, None, self
+        flow.request.is_replay = True
         flow.client_conn = self.client
         data = flow.request.data
         if data.http_version == b"HTTP/3":

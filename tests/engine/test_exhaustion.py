@@ -20,6 +20,7 @@ from tests.support.streaming import READ
 
 from flowdump.engine import http1
 from flowdump.engine import proxy as proxy_module
+from flowdump.engine.framing import CHUNKED as CHUNKED_FRAMING
 from flowdump.engine.stream import HIGH
 from flowdump.http import HTTPFlow
 
@@ -113,6 +114,25 @@ def test_an_endless_response_is_a_502_and_never_kept(begin: bytes, again: bytes)
             assert b"HTTP/1.1 502 " in await proxy.send(get(server.port), half_close=False)
             assert proxy.flow.error is not None
             assert_quiet(proxy)
+
+    run(scenario())
+
+
+def test_a_body_of_very_many_very_small_chunks_takes_time_by_their_number_only() -> None:
+    """It comes in one read here; moving what is left of it for each piece would take many times as long."""
+    count = 400_000
+
+    class Arrived:
+        buffer = bytearray(b"1\r\nx\r\n" * count + b"0\r\n\r\n")
+
+        def consumed(self) -> None:
+            """Nobody sends more."""
+
+    async def scenario() -> None:
+        body = http1.BodyReader(Arrived(), CHUNKED_FRAMING, "client")  # type: ignore[arg-type]
+        begun = time.process_time()
+        assert await body.whole(None) == b"x" * count
+        assert time.process_time() - begun < 8
 
     run(scenario())
 

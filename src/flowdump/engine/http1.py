@@ -52,6 +52,7 @@ class BodyReader:
         self._kind = framing.kind
         self._peer: Peer = peer
         self._decoder = ChunkedDecoder(peer=peer) if framing.kind == "chunked" else None
+        #: Pieces that are decoded already, the next one last: a peer may send very many very small ones.
         self._pieces: list[bytes] = []
         self.ended = framing.kind == "none" or (framing.kind == "length" and framing.length == 0)
 
@@ -62,7 +63,7 @@ class BodyReader:
     async def read(self) -> bytes | None:
         """The next piece, None at the end. Raises ProtocolError for bad chunks, PeerClosed when it is cut short."""
         if self._pieces:
-            return self._pieces.pop(0)
+            return self._pieces.pop()
         while not self.ended:
             piece = self._take()
             if piece:
@@ -76,10 +77,10 @@ class BodyReader:
     def _take(self) -> bytes:
         stream = self._stream
         if self._decoder is not None:
-            self._pieces = self._decoder.feed(stream.buffer)
+            self._pieces = self._decoder.feed(stream.buffer)[::-1]
             stream.consumed()
             self.ended = self._decoder.done
-            return self._pieces.pop(0) if self._pieces else b""
+            return self._pieces.pop() if self._pieces else b""
         if not stream.buffer:
             return b""
         if self._kind == "close":
@@ -112,7 +113,7 @@ class BodyReader:
             check_size(size, limit, self._peer)
             pieces.append(piece)
             if spill is not None and size > spill:
-                self._pieces[:0] = pieces
+                self._pieces += reversed(pieces)
                 return None
         return b"".join(pieces)
 

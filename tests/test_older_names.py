@@ -129,6 +129,9 @@ def test_websocket_flows() -> None:
     assert (flow.handshake_flow, flow.close_code, flow.close_reason, flow.close_sender) == (flow, 1000, "", "client")
     flow.websocket.closed_by_client = None
     assert flow.close_sender is None
+    assert flow.ended
+    with pytest.raises(ControlException, match="closed"):
+        flow.inject_message(flow.client_conn, "x")
     with pytest.raises(AttributeError, match="no WebSocket"):
         http_flow().messages  # noqa: B018
 

@@ -313,6 +313,8 @@ class OlderHTTPFlow:
 
     if TYPE_CHECKING:
         websocket: Any
+        live: Any
+        client_conn: Any
 
     def _facts(self, name: str) -> Any:
         if self.websocket is None:
@@ -340,6 +342,19 @@ class OlderHTTPFlow:
     def close_sender(self) -> str | None:
         by_client = self._facts("close_sender").closed_by_client
         return None if by_client is None else "client" if by_client else "server"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the WebSocket is closed."""
+        return self._facts("ended").timestamp_end is not None or not self.live
+
+    def inject_message(self, endpoint: Any, payload: str | bytes) -> None:
+        """Send a message to ``client_conn`` or ``server_conn``. Raises ControlException when there is nobody any more."""
+        self._facts("inject_message")
+        if self.ended:
+            raise ControlException("the WebSocket is closed: there is nobody to send to")
+        content = payload.encode() if isinstance(payload, str) else payload
+        self.live.inject_websocket(self, endpoint is self.client_conn, content, isinstance(payload, str))
 
 
 class OlderAddress(tuple[Any, ...]):

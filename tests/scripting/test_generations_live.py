@@ -327,3 +327,40 @@ def test_websockets_of_the_second_generation(tmp_path: Path) -> None:
         assert script.module.heard == ["handshake /chat", "start 0", "end 1000 client"]  # type: ignore[union-attr]
 
     play(tmp_path, WEBSOCKET, scenario)
+
+
+INJECT = """
+import asyncio
+
+class Inject:
+    async def inject(self, flow):
+        count = 0
+        while not flow.ended and not flow.error:
+            if count == 0:
+                flow.inject_message(flow.client_conn, "This is #%d" % count)
+                flow.inject_message(flow.server_conn, b"up %d" % count)
+            count += 1
+            await asyncio.sleep(0.01)
+
+    def websocket_start(self, flow):
+        self.task = asyncio.get_event_loop().create_task(self.inject(flow))
+
+    async def websocket_end(self, flow):
+        await self.task
+
+addons = [Inject()]
+"""
+
+
+def test_messages_that_a_script_of_the_second_generation_sends(tmp_path: Path) -> None:
+    async def scenario(proxy: Running, server: Origin, script: Script) -> None:
+        async with wires(proxy) as (client, upstream):
+            assert await client.read() == (0x81, b"This is #0")
+            assert await upstream.read() == (0x82, b"up 0")
+            client.close()
+            assert (await upstream.read())[0] == 0x88
+            upstream.close()
+            await client.read()
+        await proxy.wait_for_flows()
+
+    play(tmp_path, INJECT, scenario)

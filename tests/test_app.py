@@ -445,7 +445,7 @@ def test_a_signal_while_waiting_for_a_pipe(home: Path, number: int, code: int, s
             lambda: Path("out").exists() and Path("out").stat().st_size >= Path("saved").stat().st_size * 9 // 10
         )
         run.send_signal(number)
-        _, said = run.communicate(timeout=30)
+        _, said = run.communicate(timeout=60)
     assert (run.returncode, said) == (code, b"")
     assert urls("out") == URLS
     assert len(json.loads(Path("out.har").read_bytes())["log"]["entries"]) == 3
@@ -461,7 +461,7 @@ def test_a_signal_before_the_first_byte(home: Path, number: int, code: int) -> N
         # The script is loaded, the input is opened next: whichever of both it is, one signal must do.
         wait_until(lambda: "pipe_read" in _waits_in(run.pid))
         run.send_signal(number)
-        run.wait(timeout=30)
+        run.wait(timeout=60)
     assert run.returncode == code
     assert Path("ended").exists()
 

@@ -162,7 +162,7 @@ def test_it_is_built_without_a_warning(tmp_path: Path) -> None:
         pytest.skip('needs the extra: pip install ".[docs]"')
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-d", tmp_path / "doctrees"]
     done = subprocess.run(
-        [*command, DOCS, tmp_path / "html"], capture_output=True, text=True, env=environment(), timeout=120, check=False
+        [*command, DOCS, tmp_path / "html"], capture_output=True, text=True, env=environment(), timeout=300, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert {path.stem for path in PAGES} <= {path.stem for path in (tmp_path / "html").glob("*.html")}

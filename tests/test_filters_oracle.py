@@ -114,7 +114,7 @@ def verdicts(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any
     folder = tmp_path_factory.mktemp("states")
     task = {"files": files, "expressions": [*EXPRESSIONS, *INVALID, *WIDER], "folder": str(folder)}
     done = subprocess.run(
-        [PYTHON, "-c", OTHER_SIDE], input=json.dumps(task), capture_output=True, text=True, timeout=120, check=False
+        [PYTHON, "-c", OTHER_SIDE], input=json.dumps(task), capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -49,7 +49,7 @@ def folder(made: Path, tmp_path: Path) -> Path:
 
 def openssl(*arguments: str | Path) -> str:
     command = ["openssl", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def write_authority(folder: Path, credentials: Credentials, passphrase: str | None = None) -> Path:
@@ -169,7 +169,7 @@ def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
         assert process.stdin is not None
         process.stdin.close()
         process.stdin = None
-    outputs = {process.communicate(timeout=60)[0] for process in processes}
+    outputs = {process.communicate(timeout=120)[0] for process in processes}
     assert outputs == {Authority.open(str(tmp_path / "new")).cert.fingerprint().hex() + "\n"}
     assert set(os.listdir(tmp_path / "new")) == set(FILES)
 

@@ -35,7 +35,7 @@ def openssl_verify(leaf: Leaf, root: x509.Certificate, folder: Path, *options: s
     (folder / "leaf.pem").write_bytes(leaf.pem)
     arguments = ["-x509_strict", "-purpose", "sslserver", "-CAfile", "root.pem", "-untrusted", "leaf.pem", *options]
     command = ["openssl", "verify", *arguments, "leaf.pem"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=60, check=False)
     return "" if done.returncode == 0 else done.stderr + done.stdout
 
 

@@ -119,7 +119,7 @@ def test_a_folder_of_authorities(tmp_path: Path) -> None:
     import subprocess
 
     (tmp_path / "root.pem").write_bytes(certificate_pem(CA.certificate))
-    subprocess.run(["openssl", "rehash", str(tmp_path)], check=True, timeout=30)
+    subprocess.run(["openssl", "rehash", str(tmp_path)], check=True, timeout=60)
     assert connect(made(ssl_verify_upstream_trusted_confdir=str(tmp_path))).client.established
 
 

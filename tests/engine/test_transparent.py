@@ -130,7 +130,7 @@ def serve() -> None:
             ]
             print(json.dumps(told))
 
-    run(scenario(), patience=60)
+    run(scenario(), patience=180)
 
 
 async def _hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -157,7 +157,7 @@ def test_redirected_connections(lab: Lab) -> None:
     assert proxy.stdout is not None
     try:
         if proxy.stdout.readline() != "ready\n":
-            pytest.fail(proxy.communicate("", timeout=30)[1])
+            pytest.fail(proxy.communicate("", timeout=60)[1])
         get = "GET /x HTTP/1.1\r\nHost: named.example\r\nConnection: close\r\n\r\n"
         for host, port, sent, answer in (
             (ORIGIN4, 80, get, "hello"),
@@ -166,9 +166,9 @@ def test_redirected_connections(lab: Lab) -> None:
             (ORIGIN4, 81, get, "502"),
             ("198.18.7.1", PORT, get, "<reset>"),
         ):
-            out, complaint = lab.python(lab.client, "visit", host, port, sent).communicate(timeout=30)
+            out, complaint = lab.python(lab.client, "visit", host, port, sent).communicate(timeout=60)
             assert answer in out, complaint
-        out, complaint = proxy.communicate("", timeout=30)
+        out, complaint = proxy.communicate("", timeout=60)
     finally:
         proxy.kill()
         proxy.communicate()

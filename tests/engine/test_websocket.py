@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.support.http1 import OK, get
-from tests.support.live import Running, assert_quiet, origin, run, running, until
+from tests.support.live import PATIENCE, Running, assert_quiet, origin, run, running, until
 from tests.support.websocket import (
     DEFLATE,
     MASK,
@@ -713,7 +713,7 @@ def test_a_proxy_that_ends_says_so() -> None:
         async with running(addon) as proxy, wires(proxy) as (client, server):
             client.send(0x81, b"a")
             assert await server.read() == (0x81, b"a")
-            stopping = asyncio.create_task(proxy.proxy.stop(10))
+            stopping = asyncio.create_task(proxy.proxy.stop(2 * PATIENCE))
             for wire in (client, server):
                 assert (await until_close(wire))[:2] == b"\x03\xe9"
                 wire.close(1001)
@@ -723,7 +723,7 @@ def test_a_proxy_that_ends_says_so() -> None:
             assert proxy.flow.error is None
             assert addon.events[-1] == "websocket_end"
 
-    run(scenario(), patience=5)
+    run(scenario())
 
 
 def test_a_cancelled_websocket_is_recorded() -> None:

@@ -34,7 +34,7 @@ def flowdump(tmp_path_factory: pytest.TempPathFactory) -> Flowdump:
 
     def run(*arguments: str | Path, code: int = 0) -> str:
         command = [sys.executable, "-m", "flowdump", "-n", "--confdir", str(confdir), *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
         assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 

@@ -216,7 +216,7 @@ def answers(mitmproxy: Mitmproxy) -> list[tuple[str, str, str]]:
             capture_output=True,
             text=True,
             env=environment(),
-            timeout=120,
+            timeout=240,
             check=False,
         )
         assert done.returncode == 0, done.stderr

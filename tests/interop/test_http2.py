@@ -70,7 +70,7 @@ def test_h2load_in_reverse_mode(nginx: Nginx, tmp_path: Path) -> None:
     mode = f"reverse:https://localhost:{nginx.secure2}"
     with Live("--mode", mode, "--set", trusting) as proxy:
         command = [tool("h2load"), "-n", "1000", "-c", "4", "-m", "20", f"https://127.0.0.1:{proxy.port}/s.css"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment(), check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment(), check=True)
         assert re.search(r"1000 succeeded, 0 failed, 0 errored, 0 timeout", done.stdout), done.stdout
         assert re.search(r"Application protocol: h2", done.stdout), done.stdout
 

@@ -88,7 +88,7 @@ def run(folder: Path, text: str) -> Ran:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     return Ran(done.returncode, done.stdout.decode().replace(str(folder), "/home/me"))

@@ -44,7 +44,7 @@ def shell(line: str, **env: str) -> subprocess.CompletedProcess[bytes]:
         capture_output=True,
         env=environment(**env),
         stdin=subprocess.DEVNULL,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -77,7 +77,7 @@ def started(*arguments: str, **facts: Any) -> Iterator[subprocess.Popen[bytes]]:
 
 def wait_until(ready: Callable[[], Any]) -> None:
     """Wait for what a file, a process or a thread shows; there is nothing to be woken by."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not ready():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.005)
@@ -114,5 +114,5 @@ def on_terminal(*arguments: str, both: bool = True, **env: str) -> tuple[str, by
     os.close(master)
     if run.stdout:
         run.stdout.close()
-    assert run.wait(timeout=30) == 0
+    assert run.wait(timeout=60) == 0
     return shown.decode(), printed

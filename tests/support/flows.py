@@ -37,7 +37,7 @@ T0 = 1709294400.0
 SLOW = re.compile(r"^.+: \w+ blocked everything else for .*\n", re.MULTILINE)
 
 #: A test that needs longer than this hangs.
-TIMEOUT = 60
+TIMEOUT = 120
 
 
 # -- messages ----------------------------------------------------------------------------------------------------

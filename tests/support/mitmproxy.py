@@ -96,7 +96,7 @@ class Mitmproxy:
             input=json.dumps(jobs),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -111,7 +111,7 @@ class Mitmproxy:
             f"confdir={confdir}",
             *map(str, arguments),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "rror" not in done.stderr, done.stderr
         return done.stdout

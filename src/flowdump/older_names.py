@@ -349,7 +349,7 @@ class OlderHTTPFlow:
         return self._facts("ended").timestamp_end is not None or not self.live
 
     def inject_message(self, endpoint: Any, payload: str | bytes) -> None:
-        """Send a message to ``client_conn`` or ``server_conn``. Raises ControlException when there is nobody any more."""
+        """Send a message to ``client_conn`` or ``server_conn``. Raises ControlException when there is none any more."""
         self._facts("inject_message")
         if self.ended:
             raise ControlException("the WebSocket is closed: there is nobody to send to")

@@ -280,6 +280,7 @@ def test_a_program_for_mitmproxy_4(way: str, web: int) -> None:
 
     class Addon:
         def running(self) -> None:
+            seen.append(master.addons.get("proxyserver").listen_addrs())
             ready.set()
 
         def response(self, flow: Any) -> None:
@@ -305,6 +306,6 @@ def test_a_program_for_mitmproxy_4(way: str, web: int) -> None:
     fetch(type("At", (), {"url": f"http://127.0.0.1:{free}"}), web)
     master.shutdown()
     thread.join()
-    assert seen == ["/path"]
+    assert seen == [[("127.0.0.1", free)], "/path"]
     quiet = DumpMaster(options, DummyServer())  # type: ignore[arg-type]
     assert quiet.options.server is False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flowdump.addons.alt_svc import AltSvc
 from flowdump.addons.onboarding import Onboarding
 from flowdump.addons.proxyauth import ProxyAuth
+from flowdump.addons.proxyserver import ProxyServer
 from flowdump.addons.upstream_auth import UpstreamAuth
 from flowdump.app.offline import OfflineRun
 from flowdump.connection import hostport
@@ -35,7 +36,7 @@ class LiveRun(OfflineRun):
         proxyauth, upstream_auth = ProxyAuth(), UpstreamAuth()
         proxyauth.check()
         upstream_auth.check()
-        builtins += [proxyauth, upstream_auth]
+        builtins += [proxyauth, upstream_auth, ProxyServer(lambda: self.proxy.addresses)]
         if any(mode.strip().lower().startswith("reverse") for mode in modes):
             builtins.append(AltSvc())
         self.master.addons.rebuild()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import random
-import tracemalloc
 import zlib
 
 import brotli
@@ -12,6 +11,7 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.memory import traced
 
 from flowdump import encoding
 
@@ -249,13 +249,10 @@ def bomb(coding: str, size: int) -> bytes:
 @pytest.mark.parametrize("coding", [*COMPRESSING, "deflate-raw"])
 def test_a_bomb_is_refused_without_the_memory_for_it(coding: str) -> None:
     packed = bomb(coding, 100 * MIB)
-    tracemalloc.start()
-    try:
+    with traced() as memory:
         with pytest.raises(encoding.DecompressionBombError, match="decode to more than 8388608 bytes"):
             encoding.decode(packed, coding.partition("-")[0], limit=8 * MIB)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+        peak = memory()[1]
     assert peak < 14 * MIB
 
 

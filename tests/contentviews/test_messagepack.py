@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+from tests.support.memory import traced
 
 from flowdump.contentviews.body import Body, NeedsPackage
 from flowdump.contentviews.messagepack import lines
@@ -54,15 +55,11 @@ def test_cut_or_other_content_is_refused() -> None:
 
 def test_sizes_that_lie_take_no_memory() -> None:
     pytest.importorskip("msgpack")
-    import tracemalloc
 
-    tracemalloc.start()
-    try:
+    with traced() as memory:
         with pytest.raises(Exception, match=r".|^$"):
             shown(b"\xdd\x7f\xff\xff\xff" * 400)
-        assert tracemalloc.get_traced_memory()[1] < 10_000_000
-    finally:
-        tracemalloc.stop()
+        assert memory()[1] < 10_000_000
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

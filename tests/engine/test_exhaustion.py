@@ -7,7 +7,6 @@ import gc
 import resource
 import socket
 import time
-import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 from tests.support.http1 import CHUNKED, OK, get
 from tests.support.live import Running, assert_quiet, origin, run, running, until
+from tests.support.memory import traced
 from tests.support.process import PATIENCE, Live
 from tests.support.streaming import READ
 
@@ -284,14 +284,13 @@ def test_thousands_of_idle_connections_cost_little_and_leave_nothing() -> None:
         async with origin(OK) as server, running() as proxy:
             await proxy.send(get(server.port))
             gc.collect()
-            tracemalloc.start()
-            sockets: list[socket.socket] = []
-            while len(sockets) < IDLE:  # never more than wait in the backlog
-                sockets.extend(socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(500))
-                await until(lambda: len(proxy.proxy._sessions) == len(sockets))
-            used = tracemalloc.get_traced_memory()[0]
-            assert used < IDLE * 12_000
-            tracemalloc.stop()
+            with traced() as memory:
+                sockets: list[socket.socket] = []
+                while len(sockets) < IDLE:  # never more than wait in the backlog
+                    sockets.extend(socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(500))
+                    await until(lambda: len(proxy.proxy._sessions) == len(sockets))
+                used = memory()[0]
+                assert used < IDLE * 12_000
             begun = time.process_time()
             assert (await proxy.send(get(server.port))).endswith(b"hi")
             assert time.process_time() - begun < 2

@@ -14,7 +14,6 @@ import gc
 import os
 import re
 import ssl
-import tracemalloc
 from typing import Any
 
 import pytest
@@ -40,6 +39,7 @@ from tests.support.hostile import (
     with_fields,
 )
 from tests.support.live import PATIENCE, Origin, Running, assert_quiet, origin, run, running, until
+from tests.support.memory import traced
 
 from flowdump.http import HTTPFlow
 
@@ -452,12 +452,11 @@ def test_nothing_of_hostile_requests_is_kept() -> None:
             messages = [at(raw, server) for raw in hostile]
             await _repeat(proxy, messages, 25)
             descriptors = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
-            tracemalloc.start()
-            await _repeat(proxy, messages, 25)
-            before = tracemalloc.get_traced_memory()[0]
-            await _repeat(proxy, messages, 450)
-            after = tracemalloc.get_traced_memory()[0]
-            tracemalloc.stop()
+            with traced() as memory:
+                await _repeat(proxy, messages, 25)
+                before = memory()[0]
+                await _repeat(proxy, messages, 450)
+                after = memory()[0]
             assert after - before < 150_000  # 1,800 times anything is more
             if descriptors:
                 assert len(os.listdir("/proc/self/fd")) <= descriptors

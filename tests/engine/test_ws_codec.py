@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tracemalloc
 import zlib
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.memory import traced
 from tests.support.websocket import MASK, frame, masked
 from tests.support.ws_frames import read
 from wsproto.extensions import PerMessageDeflate
@@ -167,10 +167,9 @@ def test_final_blocks_end_the_context(make: Any) -> None:
 def test_a_bomb_costs_no_more_than_the_limit(make: Any) -> None:
     bomb = deflated(bytes(200 << 20))
     decoder = make("client", Deflate(), 1 << 20)
-    tracemalloc.start()
-    messages, code, _ = read(decoder, frame(0xC2, bomb, MASK))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    with traced() as memory:
+        messages, code, _ = read(decoder, frame(0xC2, bomb, MASK))
+        peak = memory()[1]
     assert (messages, code) == ([], 1009)
     assert peak < 6 << 20
 

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from tests.support.flows import (
     tcp_flow,
     websocket_flow,
 )
+from tests.support.memory import traced
 
 from flowdump.exceptions import FlowFileError
 from flowdump.flow import Flow
@@ -473,13 +473,10 @@ def test_what_does_not_come_is_not_allocated() -> None:
     os.write(sender, b"4000000000:9:websocket;0:~" + b"x" * 1000)
     os.close(sender)
     problems: list[Problem] = []
-    tracemalloc.start()
-    try:
+    with traced() as memory:
         with os.fdopen(receiver, "rb") as fo:
             assert list(FlowReader(fo, report=problems.append)) == []
-        assert tracemalloc.get_traced_memory()[1] < 64 << 20
-    finally:
-        tracemalloc.stop()
+        assert memory()[1] < 64 << 20
     assert len(problems) == 1
 
 
@@ -490,13 +487,10 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     for times in (2, 40):
         path = tmp_path / "large"
         path.write_bytes(part * times)
-        tracemalloc.start()
-        try:
+        with traced() as memory:
             with path.open("rb") as fo:
                 assert sum(1 for _ in FlowReader(fo, report=lambda problem: None)) == 20 * times
-            peaks.append(tracemalloc.get_traced_memory()[1])
-        finally:
-            tracemalloc.stop()
+            peaks.append(memory()[1])
     assert peaks[1] < 1.5 * peaks[0]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.support.memory import traced
 
 from flowdump.formats.jsonstream import ArrayElements, JsonStreamError, inflate_chunks
 
@@ -220,16 +221,11 @@ def test_an_element_above_the_limit_is_skipped_in_constant_memory() -> None:
             yield b"x" * 10_000
         yield b'"},{"startedDateTime":"2"}]}}'
 
-    import tracemalloc
-
     problems: list[Any] = []
     elements = ArrayElements(chunks(), PATH, lambda *problem: problems.append(problem), max_element=1_000_000)
-    tracemalloc.start()
-    try:
+    with traced() as memory:
         found = list(elements)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+        peak = memory()[1]
     assert produced == 3000
     assert found == [{"startedDateTime": "0"}, {"startedDateTime": "2"}]
     assert problems == [(1, 43, "it is larger than 1000000 characters")]

@@ -15,7 +15,7 @@ import pytest
 from tests.support.events import Events
 from tests.support.http1 import OK
 from tests.support.interception import GET, Authorities, knock, names_of, read_all, trusting, visit
-from tests.support.live import Running, origin, run, running, until
+from tests.support.live import Running, assert_quiet, origin, run, running, until
 from tests.support.pki import EXPIRED, Ca, self_signed
 
 from flowdump.hook_data import ClientHelloData, TlsData
@@ -554,6 +554,24 @@ def test_an_upgrade_that_nobody_claims_is_relayed_raw() -> None:
             assert b"Upgrade: odd/1\r\n" in reply
             assert reply.endswith(b"\r\n\r\nwelcome \x00\x01\x02\x03")
             assert proxy.flows[0].response.status_code == 101
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("event", ["responseheaders", "response"])
+@pytest.mark.parametrize("status", [502, 403])
+def test_a_script_that_does_not_want_an_upgrade(event: str, status: int) -> None:
+    addon, answer = types.SimpleNamespace(), None if status == 502 else Response.make(403, b"mine")
+    setattr(addon, event, lambda flow: setattr(flow, "response", answer))
+    switching = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: odd/1\r\n\r\n"
+
+    async def scenario() -> None:
+        async with origin(switching) as server, running(addon) as proxy:
+            head = f"GET http://127.0.0.1:{server.port}/ HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+            reply = await proxy.send(head.encode() + b"Connection: Upgrade\r\nUpgrade: odd/1\r\n\r\n")
+            assert reply.startswith(b"HTTP/1.1 %d " % status)
+            assert (b"a script took the response away" if answer is None else b"\r\n\r\nmine") in reply
+            assert_quiet(proxy)
 
     run(scenario())
 

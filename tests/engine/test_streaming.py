@@ -158,6 +158,25 @@ def test_what_came_of_an_event_stream_is_recorded_when_the_client_goes() -> None
     run(scenario())
 
 
+@pytest.mark.parametrize("content_type", ["text/plain", "text/event-stream"])
+def test_a_response_that_a_script_puts_in_the_place_of_another_is_sent_as_it_is(content_type: str) -> None:
+    class Replace:
+        def responseheaders(self, flow: HTTPFlow) -> None:
+            flow.response = Response.make(403, b"mine")
+
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nContent-Type: %b\r\n\r\nfoobar" % content_type.encode()
+
+    async def scenario() -> None:
+        async with origin(reply) as server, running(Replace()) as proxy:
+            got = await proxy.send(get(server.port))
+            assert got.startswith(b"HTTP/1.1 403 Forbidden\r\n")
+            assert got.endswith(b"content-length: 4\r\nConnection: close\r\n\r\nmine")
+            assert proxy.flow.response is not None
+            assert proxy.flow.response.content == b"mine"
+
+    run(scenario())
+
+
 def test_an_explicit_false_beats_everything() -> None:
     reply = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 6\r\n\r\nfoobar"
 

@@ -236,8 +236,15 @@ class Exchange:
         flow.response = response = _response(head)
         await self._fire("responseheaders")
         if head.status_code == 101:
+            response.data.content, response.data.timestamp_end = b"", time.time()
             await self._upgrade(head)
             return
+        if flow.response is not response:
+            response = _sendable(flow)
+            if response.data.content is not None:  # a script's own: of the origin's body nobody wants more
+                await self._fire("response")
+                await self._send_response()
+                return
         check_size(head.framing.length, self._body_limit, "server")
         body = upstream.http.body
         if streaming.wanted(response, head.framing, self.session.options):
@@ -273,15 +280,13 @@ class Exchange:
     async def _upgrade(self, head: ResponseHead) -> None:
         """The origin speaks another protocol from now on: WebSocket, or what passes as it is."""
         assert self._upstream is not None
-        assert self.flow.response is not None
-        self.flow.response.data.content = b""
-        self.flow.response.data.timestamp_end = time.time()
         await self._fire("response")
-        if self.flow.response.status_code != 101:  # a script does not want it
+        response = self.flow.response
+        if not isinstance(response, Response) or response.status_code != 101:  # a script does not want it
             await self._send_response()
             return
         self.client.watch(None)
-        self.client.send_response(self.flow.response.data, self.flow.request.data.method)
+        self.client.send_response(response.data, self.flow.request.data.method)
         stream = self.client.upgraded()
         if head.upgrade.lower() == b"websocket" and self.session.options.websocket:
             from flowdump.engine import websocket

@@ -220,7 +220,7 @@ class Stream(asyncio.BufferedProtocol):
 
     def write(self, data: bytes) -> None:
         """Send ``data``; never waits. After the connection broke it goes nowhere: ``drain`` tells."""
-        if self.closed or self._eof_sent:
+        if self._eof_sent or self._transport.is_closing():  # asyncio would tell the log of each write
             return
         if self._codecs:
             data = self._encrypt(data)
@@ -307,7 +307,7 @@ class Stream(asyncio.BufferedProtocol):
             if data and not self._said_goodbye:
                 codec.write(data)
             data = codec.outgoing()
-        if data and not self.closed:
+        if data and not self._transport.is_closing():
             self._transport.write(data)
 
     def fail(self, error: BaseException) -> None:

@@ -19,8 +19,10 @@ from tests.support.interception import Authorities, with_alpn
 from tests.support.live import origin, run, running
 
 from flowdump.engine import http2
+from flowdump.engine.errors import ProtocolError
 from flowdump.engine.http2 import PREFACE
 from flowdump.engine.http2_codec import Patience
+from flowdump.engine.http2_fields import read_request
 from flowdump.engine.http2_stream import Inbox
 from flowdump.http import HTTPFlow, Response
 
@@ -120,6 +122,29 @@ def test_lenient_headers_pass_where_they_can_do_no_harm() -> None:
                 await client.response(3)
 
     run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_lenient"),
+    [
+        ([*START[:3], (b":path", "/\u00fc".encode())], True),
+        ([*START[:3], (b":path", b"*")], False),
+        ([*START[:3], (b":path", b"/a b")], False),
+        ([*START, (b"connection", b"close")], True),
+        ([*START, (b"te", b"gzip")], True),
+        ([*START, (b"a", b" 1")], True),
+        ([*START, (b"host", b"other.example")], True),
+        ([*START[:2], (b":authority", b"u@a"), START[3]], True),
+        ([*START, (b"a", b"1\n")], False),
+    ],
+    ids=str,
+)
+def test_a_refusal_names_the_option_that_is_less_strict_where_it_is(fields: Pairs, is_lenient: bool) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        read_request(fields, True)
+    assert ("validate_inbound_headers=false" in str(caught.value)) is is_lenient
+    with contextlib.nullcontext() if is_lenient else pytest.raises(ProtocolError):
+        read_request(fields, True, validate=False)
 
 
 def test_too_many_fields_are_a_431() -> None:

@@ -40,6 +40,8 @@ _PATH = re.compile(rb"/[!-~]*|\*").fullmatch
 _LENIENT_PATH = re.compile(rb"[!-~\x80-\xff]+").fullmatch
 _METHOD = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]{1,64}").fullmatch
 _STATUS = re.compile(rb"[1-9][0-9]{2}").fullmatch
+#: For what programs do that know no better: such messages pass then, as far as they can mean one thing only.
+_HINT: Final = " (the option validate_inbound_headers=false is less strict)"
 _REQUEST_PSEUDO: Final = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
 _RESPONSE_PSEUDO: Final = frozenset((b":status",))
 
@@ -66,7 +68,8 @@ def read_request(headers: Sequence[tuple[bytes, bytes]], ended: bool, validate: 
     elif path is None or b":scheme" not in pseudo or (protocol and method != b"CONNECT"):
         raise _malformed("client", "a pseudo-header is missing or out of place")
     elif not (_PATH if validate else _LENIENT_PATH)(path) or (path == b"*" and method != b"OPTIONS"):
-        raise _malformed("client", f"the path {shown(path)}")
+        hint = _HINT if validate and path != b"*" and _LENIENT_PATH(path) else ""
+        raise _malformed("client", f"the path {shown(path)}{hint}")
     shape = _shape(facts, ended, "client")
     expects = b"expect" in facts and facts[b"expect"].lower() == b"100-continue"
     return RequestHead(method, path, HTTP_2, fields, shape, True, expects, protocol, host)
@@ -119,7 +122,7 @@ def _read(
             continue
         if name in _CONNECTION:
             if validate:
-                raise _malformed(peer, f"the field {shown(name)}, which is for HTTP/1 only")
+                raise _malformed(peer, f"the field {shown(name)}, which is for HTTP/1 only{_HINT}")
             continue
         if name.translate(None, _LOWER_TOKEN) or not name:
             _check_name(name, peer, validate)
@@ -133,7 +136,7 @@ def _read(
         fields.append((name, value))
     _check_values(headers, peer, validate)
     if validate and b"te" in facts and facts[b"te"].lower() != b"trailers":
-        raise _malformed(peer, f"TE is {shown(facts[b'te'])}")
+        raise _malformed(peer, f"TE is {shown(facts[b'te'])}{_HINT}")
     return pseudo, tuple(fields), facts
 
 
@@ -150,17 +153,17 @@ def _check_values(headers: Sequence[tuple[bytes, bytes]], peer: Peer, validate: 
     ):
         raise _malformed(peer, "a control character in the value of a field")
     if validate and any(edge in text for edge in _BLANK_EDGES):
-        raise _malformed(peer, "a blank at the beginning or the end of a value")
+        raise _malformed(peer, f"a blank at the beginning or the end of a value{_HINT}")
 
 
 def _host(pseudo: dict[bytes, bytes], facts: Facts, validate: bool) -> bytes | None:
     """What the request is addressed to. ``:authority`` and Host have to agree (RFC 9113 section 8.3.1)."""
     authority, host = pseudo.get(b":authority"), facts.get(b"host")
     if authority is not None and host is not None and host != authority and validate:
-        raise _malformed("client", f":authority is {shown(authority)}, Host is {shown(host)}")
+        raise _malformed("client", f":authority is {shown(authority)}, Host is {shown(host)}{_HINT}")
     found = host if authority is None else authority
     if found is not None and validate and (len(found) > 300 or not is_authority(found)):
-        raise _malformed("client", f"the authority {shown(found)}")
+        raise _malformed("client", f"the authority {shown(found)}{_HINT}")
     return found
 
 

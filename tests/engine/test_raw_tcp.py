@@ -606,6 +606,17 @@ def test_connections_are_made_from_the_address_that_was_chosen() -> None:
     run(scenario())
 
 
+def test_an_address_of_the_other_ip_version_is_told() -> None:
+    async def scenario() -> None:
+        async with running(mode=["reverse:tcp://127.0.0.1:1"], connect_addr="::1") as proxy:
+            await proxy.send(b"x")
+            await proxy.wait_for_flows()
+            assert proxy.flow.error is not None
+            assert proxy.flow.error.msg == "cannot connect to 127.0.0.1:1: connect_addr ::1 is of the other IP version"
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("inside_tls", [False, True])
 def test_raw_tcp_cannot_be_asked_for_credentials(inside_tls: bool) -> None:
     """What cannot be asked is not let in, in a mode where a client of HTTP would be asked."""

@@ -110,6 +110,18 @@ def test_a_proxy_that_asks_for_credentials_is_a_502() -> None:
     run(scenario())
 
 
+def test_a_proxy_that_is_not_there_is_named() -> None:
+    async def scenario() -> None:
+        async with running(mode=["upstream:http://127.0.0.1:1"]) as proxy:
+            assert (await proxy.send(get(81, "example.com"))).startswith(b"HTTP/1.1 502 ")
+            assert proxy.flow.error is not None
+            assert proxy.flow.error.msg == (
+                "the upstream proxy 127.0.0.1:1: cannot connect to 127.0.0.1:1: Connection refused"
+            )
+
+    run(scenario())
+
+
 # -- tunnels ----------------------------------------------------------------------------------------------------------
 
 

@@ -47,6 +47,8 @@ class Dialer:
         local_addr = (local, 0) if local else None
 
         async def attempt(address: str) -> Stream:
+            if local and (":" in local) != (":" in address):
+                raise OSError(f"connect_addr {local} is of the other IP version")
             _, stream = await self._loop.create_connection(made, address, port, local_addr=local_addr)
             return stream
 

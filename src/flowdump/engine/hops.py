@@ -144,7 +144,10 @@ async def connect(session: Session, server: Server, via: Via | None, tunnel: boo
     assert server.address is not None
     if via is None:
         return await _dial(session, server, (server.address[0], server.address[1]))
-    stream = await _dial(session, server, (via.host, via.port))
+    try:
+        stream = await _dial(session, server, (via.host, via.port))
+    except ConnectError as error:
+        raise ConnectError(f"{via}: {error}") from None
     try:
         async with asyncio.timeout(session.options.connect_timeout or None):
             if via.scheme == "https":

@@ -536,6 +536,26 @@ def test_a_test_suite_runs_on_flowdump(command: list[str], tmp_path: Path) -> No
     assert "3 passed" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "conftest"),
+    [
+        pytest.param(["-m", "flowdump.compat", "pytest", "-n", "2"], "", id="workers"),
+        pytest.param(["-m", "pytest"], 'pytest_plugins = ["flowdump.compat"]\n', id="conftest"),
+    ],
+)
+def test_a_test_suite_runs_on_flowdump_wherever_it_is_told_to(
+    arguments: list[str], conftest: str, tmp_path: Path
+) -> None:
+    for name, text in (SUITE | {"conftest.py": conftest}).items():
+        (tmp_path / name).write_text(textwrap.dedent(text))
+    done = subprocess.run(
+        [sys.executable, *arguments, "-q", "-p", "no:cacheprovider", "-W", "error"],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
+
+
 def test_a_program_runs_on_flowdump(tmp_path: Path) -> None:
     (tmp_path / "beside.py").write_text("from mitmproxy.http import HTTPFlow\n")
     text = "import sys, beside\nprint(beside.HTTPFlow.__module__, sys.argv[1:], __name__)\nsys.exit(5)\n"

@@ -102,5 +102,10 @@ def pytest_load_initial_conftests(early_config: Any, parser: Any, args: Any) -> 
     install()
 
 
+def pytest_configure(config: Any) -> None:
+    """The same where a ``conftest.py`` names the plugin, which is too late for the hook above."""
+    install()
+
+
 def pytest_unconfigure(config: Any) -> None:
     uninstall()

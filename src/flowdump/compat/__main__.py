@@ -26,6 +26,8 @@ def main() -> None:
         return
     if "" not in sys.path:  # as for python -m MODULE
         sys.path.insert(0, "")
+    if sys.argv[0] == "pytest":  # whose workers (xdist) are processes of their own, and are told of plugins only
+        sys.argv[1:1] = ["-p", "flowdump.compat.plugin"]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 

@@ -158,7 +158,7 @@ def test_a_client_that_falls_silent_is_dropped(said: bytes, option: str, flows: 
         async with running(**options) as proxy:
             before = time.monotonic()
             reply = await proxy.send(said, half_close=False)
-            assert 0.9 < time.monotonic() - before < 10
+            assert 0.9 < time.monotonic() - before < 30
             if said.startswith((b"GET", b"POST")):
                 assert reply.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
             else:
@@ -310,7 +310,7 @@ def test_half_open_handshakes_end_by_themselves() -> None:
             replies = await asyncio.gather(
                 *(proxy.send(head, b"\x16\x03\x01\x02\x00\x01\x00" + b"\0" * n, half_close=False) for n in range(50))
             )
-            assert time.monotonic() - before < 10
+            assert time.monotonic() - before < 30
             assert set(replies) <= {b"", b"HTTP/1.1 200 Connection established\r\n\r\n"}
             await until(lambda: not proxy.proxy._sessions and not proxy.proxy.streams)
             assert_quiet(proxy)

@@ -10,7 +10,7 @@ from h2.settings import SettingCodes
 from tests.support.http1 import OK
 from tests.support.http2 import Peer, Reply, Reset, h2_client, h2_origin
 from tests.support.interception import Authorities, with_alpn
-from tests.support.live import Running, origin, run, running
+from tests.support.live import Running, origin, run, running, until
 
 from flowdump.engine import http2_client
 from flowdump.http import HTTPFlow, Response
@@ -535,8 +535,7 @@ def test_a_connection_that_is_not_used_is_no_error(pki: Authorities) -> None:
     async def scenario() -> None:
         async with origin(OK, ssl=pki.serve("example.com")) as server, running(**pki.trust) as proxy:
             assert await agreed_protocol(proxy, server.port, "h2") == "h2"
-            while proxy.proxy._sessions:
-                await asyncio.sleep(0)
+            await until(lambda: not proxy.proxy._sessions)
             assert proxy.flows == []
             assert not [line for line in proxy.log if line.startswith("warn")]
 

@@ -39,16 +39,16 @@ def test_responses_share_the_rate() -> None:
 
 
 def test_delays_overlap() -> None:
-    """Twenty requests that each wait for half a second take half a second, not ten."""
+    """Twenty requests that each wait for 1.5 seconds take that, not thirty."""
 
     async def scenario() -> None:
-        with Live("-s", script("throttle.py", "0", "--delay", "500")) as proxy:
+        with Live("-s", script("throttle.py", "0", "--delay", "1500")) as proxy:
             async with origin() as server:
                 begun = time.monotonic()
                 answers = await asyncio.gather(*[ask(proxy, f"http://127.0.0.1:{server.port}/") for _ in range(20)])
                 took = time.monotonic() - begun
             assert all(answer.endswith(b"hi") for answer in answers)
-            assert 0.5 * SLACK <= took < 20 * 0.5 * SLACK
+            assert 1.5 * SLACK <= took < 20 * 1.5 * SLACK
 
     run(scenario())
 

@@ -67,6 +67,7 @@ def test_names() -> None:
     assert (LEAF.cn, LEAF.organization) == ("example.com", "My Org")
     assert (BARE.cn, BARE.organization, BARE.subject, BARE.altnames) == (None, None, [], [])
     assert LEAF.altnames == ["example.com", "*.example.com", "::1", "a@b.c", "http://x"]
+    assert [name.value for name in LEAF.altnames[1:3]] == ["*.example.com", ip_address("::1")]
 
 
 def test_the_first_of_several_names_counts() -> None:

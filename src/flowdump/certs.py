@@ -7,13 +7,27 @@ when asked.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import datetime
 
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
+
+class AltName(str):
+    """A name that a certificate is for, as text; ``value`` for scripts that know the objects of :mod:`cryptography`."""
+
+    __slots__ = ("value",)
+    #: The same text, or an address of :mod:`ipaddress`.
+    value: Any
+
+    @classmethod
+    def of(cls, value: Any) -> AltName:
+        name = cls(value)
+        name.value = value
+        return name
 
 
 class Cert:
@@ -95,7 +109,7 @@ class Cert:
         return dict(reversed(self.subject)).get("O")
 
     @property
-    def altnames(self) -> list[str]:
+    def altnames(self) -> list[AltName]:
         """The names in the subjectAltName extension (DNS, IP, mail and URI) as text, in their order."""
         from cryptography import x509
 
@@ -105,7 +119,7 @@ class Cert:
         except (x509.ExtensionNotFound, ValueError):  # not there, or an extension that cannot be parsed
             return []
         plain = x509.DNSName | x509.IPAddress | x509.RFC822Name | x509.UniformResourceIdentifier
-        return [str(name.value) for name in names if isinstance(name, plain)]
+        return [AltName.of(name.value) for name in names if isinstance(name, plain)]
 
     # -- validity and keys ---------------------------------------------------------------------------------------
 

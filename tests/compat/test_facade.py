@@ -78,7 +78,7 @@ WANTED = {
     "mitmproxy.connection": "Client Server Connection ConnectionState",
     "mitmproxy.connections": "ClientConnection ServerConnection",
     "mitmproxy.tls": "ClientHelloData TlsData ClientHello",
-    "mitmproxy.certs": "Cert",
+    "mitmproxy.certs": "Cert SSLCert",
     "mitmproxy.version": "VERSION MITMPROXY",
     "mitmproxy.addons.export": "curl_command raw raw_request formats",
     "mitmproxy.addons.asgiapp": "WSGIApp ASGIApp",

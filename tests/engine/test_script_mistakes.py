@@ -140,6 +140,18 @@ def test_a_request_without_its_body_has_a_length_that_is_true() -> None:
     run(scenario())
 
 
+def test_a_tunnel_is_refused_with_a_response_or_not_at_all() -> None:
+    async def scenario() -> None:
+        async with origin(OK) as server, running(handler("http_connect", setting("response", "no"))) as proxy:
+            reply = await proxy.send(f"CONNECT 127.0.0.1:{server.port} HTTP/1.1\r\n\r\n".encode())
+            assert reply.startswith(b"HTTP/1.1 502 ")
+            assert b"a script set str as the response" in reply
+            assert server.requests == []
+            assert "Traceback" not in "".join(proxy.log)
+
+    run(scenario())
+
+
 def test_a_client_that_a_script_refuses_is_cut() -> None:
     async def scenario() -> None:
         addon = handler("client_connected", lambda client: setattr(client, "error", "go away"))

@@ -240,7 +240,7 @@ class Exchange:
             await self._upgrade(head)
             return
         if flow.response is not response:
-            response = _sendable(flow)
+            response = sendable(flow)
             if response.data.content is not None:  # a script's own: of the origin's body nobody wants more
                 await self._fire("response")
                 await self._send_response()
@@ -260,7 +260,7 @@ class Exchange:
         await self._send_response()
 
     async def _send_response(self) -> None:
-        client, response = self.client, _sendable(self.flow)
+        client, response = self.client, sendable(self.flow)
         client.send_response(response.data, self.flow.request.data.method)
         if client.clogged:
             await client.drain()
@@ -268,7 +268,7 @@ class Exchange:
     async def _stream_response(self, head: ResponseHead) -> None:
         flow, client, upstream = self.flow, self.client, self._upstream
         assert upstream is not None
-        response = _sendable(flow)
+        response = sendable(flow)
         response.data.content = None
         client.begin_response(response, head.framing, flow.request.data.method)
         await self._pass_on(upstream.http.body, response, client, "server")
@@ -300,7 +300,7 @@ class Exchange:
 
     async def _answer(self) -> None:
         """A script made the response: the origin never hears of the request."""
-        response = _sendable(self.flow)
+        response = sendable(self.flow)
         if response.data.content is None:
             response.data.content = b""
         await self._fire("responseheaders")
@@ -362,7 +362,7 @@ def _response(head: ResponseHead) -> Response:
     return Response.from_data(data)
 
 
-def _sendable(flow: HTTPFlow) -> Response:
+def sendable(flow: HTTPFlow) -> Response:
     """The response of a flow. Raises ScriptFailed for what a script may have put there that no client understands."""
     response: object = flow.response
     if not isinstance(response, Response):

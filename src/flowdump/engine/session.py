@@ -16,7 +16,7 @@ from flowdump.connection import Client, ConnectionState, Server, hostport
 from flowdump.engine import openings, targets, tunnel
 from flowdump.engine.entrances import ENTRANCES
 from flowdump.engine.errors import ConnectionFailure, PeerClosed, ProtocolError, TimedOut
-from flowdump.engine.exchange import Exchange
+from flowdump.engine.exchange import Exchange, sendable
 from flowdump.engine.framing import shown
 from flowdump.engine.heads import response_head_bytes
 from flowdump.engine.held import Held
@@ -200,7 +200,7 @@ class Session(Held):
             await fire(self.hooks.table.http_connect_error, flow)
             self.finished(flow)
             return
-        if flow.response is not None and not 200 <= flow.response.status_code < 300:
+        if flow.response is not None and not 200 <= sendable(flow).status_code < 300:
             await self._refuse_tunnel(flow, client)
             return
         self.stream.write(response_head_bytes(b"HTTP/1.1", 200, b"Connection established", ()))

@@ -136,7 +136,7 @@ async def accept(stream: Stream, check: Callable[[str, str], Awaitable[bool]] | 
     try:
         try:
             await _authenticate(stream, check)
-            request = await _read(stream, parse_request)
+            request = await _read_request(stream)
         except ValueError as error:
             raise ProtocolError(f"SOCKS: {error}", status=400) from None
         if request.command != _CONNECT:
@@ -173,6 +173,15 @@ async def _authenticate(stream: Stream, check: Callable[[str, str], Awaitable[bo
     stream.write(b"\1\0" if valid else b"\1\1")
     if not valid:
         raise ProtocolError("SOCKS: wrong user name or password", status=407)
+
+
+async def _read_request(stream: Stream) -> Any:
+    """What the client asks for. Raises ValueError for what nobody can ask for, which the client is told."""
+    try:
+        return await _read(stream, parse_request)
+    except ValueError:
+        stream.write(reply(FAILED))
+        raise
 
 
 async def _read(stream: Stream, parse: Callable[[bytearray], tuple[Any, int] | None]) -> Any:

@@ -231,6 +231,28 @@ def test_the_host_of_a_script_wins() -> None:
     run(scenario())
 
 
+def test_the_length_of_a_streamed_body_is_true_whatever_a_script_makes_of_it() -> None:
+    class Shorten:
+        def requestheaders(self, flow: HTTPFlow) -> None:
+            flow.request.stream = True
+            flow.request.headers["content-length"] = "1"
+
+        def responseheaders(self, flow: HTTPFlow) -> None:
+            assert flow.response is not None
+            flow.response.stream = True
+            flow.response.headers["content-length"] = "1"
+
+    async def scenario() -> None:
+        answer = Reply(200, [(b"content-length", b"6")], b"foobar")
+        async with h2_origin(answer) as server, running(Shorten()) as proxy, h2_client(proxy, server.port) as client:
+            reply = await client.fetch("POST", "/", (b"content-length", b"3"), body=b"abc")
+            assert (reply[b"content-length"], reply.body) == (b"6", b"foobar")
+            asked = server.requests[0]
+            assert (asked.fields[b"content-length"], asked.body) == (b"3", b"abc")
+
+    run(scenario())
+
+
 def test_interim_responses_pass() -> None:
     async def scenario() -> None:
         replies = Reply(200, body=b"hi", interim=[103, 103])

@@ -67,8 +67,7 @@ class ClientStream(Http2Stream):
             self.finish(trailers)
 
     def begin_request(self, request: Request, head: RequestHead, absolute_form: bool) -> None:
-        length = None if head.framing.kind == "length" and not callable(request.stream) else -1
-        self._open(request.data, length, end=False)
+        self._open(request.data, http2_fields.streamed_length(head.framing, request.stream), end=False)
 
     def _open(self, data: RequestData, length: int | None, end: bool) -> None:
         self._method = data.method

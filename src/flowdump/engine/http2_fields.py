@@ -190,6 +190,11 @@ _SPECIAL: Final = _CONNECTION | {b"host", b"te", b"cookie", b"content-length", b
 _GUESSABLE: Final = 20
 
 
+def streamed_length(framing: Framing, stream: object) -> int:
+    """How long a body that is streamed will be, whatever a script has made of its length; -1 if nobody knows."""
+    return framing.length if framing.kind == "length" and not callable(stream) else -1
+
+
 def request_fields(data: RequestData, length: int | None, lower: bool = True) -> list[tuple[bytes, bytes]]:
     """A request's fields, pseudo-headers in front. ``length`` is that of the body, None if it is not to be touched,
     -1 if nobody knows it. Raises ProtocolError for a control character in what a script has set.

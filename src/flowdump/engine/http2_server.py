@@ -127,7 +127,7 @@ class ServerStream(Http2Stream):
     def begin_response(self, response: Response, incoming: Framing, method: bytes) -> None:
         data = response.data
         bodiless = method == b"HEAD" or data.status_code in (204, 304)
-        length = None if bodiless or (incoming.kind == "length" and not callable(response.stream)) else -1
+        length = None if bodiless else http2_fields.streamed_length(incoming, response.stream)
         self.head_sent = True
         if self.error is None:
             fields = http2_fields.response_fields(data, length, self.connection.lower)

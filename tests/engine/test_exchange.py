@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.support.http1 import OK, get
-from tests.support.live import origin, run, running
+from tests.support.live import origin, run, running, until
 
 from flowdump.http import HTTPFlow, Response
 
@@ -67,6 +67,85 @@ def test_a_killed_flow_closes_the_connection() -> None:
             assert await proxy.send(get(server.port)) == b""
             assert server.received == b""
             assert proxy.flow.error is not None
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("stage", ["upload", "connect", "head", "body", "slow client"])
+def test_a_flow_that_is_killed_meanwhile_is_cut_at_once(stage: str) -> None:
+    """By a timer or a thread of a script, whatever the exchange waits for then."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if stage == "body":
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n")
+        elif stage == "slow client":
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + bytes(32 << 20))
+        await reader.read()
+
+    class Keep:
+        flow: Any = None
+
+        def __init__(self) -> None:
+            self.go_on = asyncio.Event()
+
+        def requestheaders(self, flow: HTTPFlow) -> None:
+            self.flow = flow
+
+        async def server_connect(self, data: Any) -> None:
+            if stage == "connect":
+                await self.go_on.wait()
+
+        def error(self, flow: HTTPFlow) -> None:
+            assert flow.error is not None
+            flow.comment += flow.error.msg
+
+    async def scenario() -> None:
+        keep = Keep()
+        async with origin(answer) as server, running(keep) as proxy:
+            reader, writer = await proxy.connect()
+            lines = ("Content-Length: 5",) if stage == "upload" else ()
+            writer.write(get(server.port, "/", *lines))
+            if stage == "body":
+                await reader.readuntil(b"data: 1")
+            elif stage == "slow client":
+                await until(lambda: any(session.stream.clogged for session in proxy.proxy._sessions.values()))
+            await until(lambda: keep.flow is not None and (stage in ("upload", "connect") or server.received))
+            await asyncio.to_thread(keep.flow.kill)
+            await asyncio.gather(reader.read(), return_exceptions=True)  # it ends, perhaps with a reset
+            writer.close()
+            keep.go_on.set()
+            await proxy.wait_for_flows()
+            assert proxy.flow.comment == "Connection killed."
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("asked", "sent", "body"), [("HEAD", "GET", b""), ("GET", "HEAD", b"hi")])
+def test_a_client_gets_what_it_asked_for_though_a_script_asks_otherwise(
+    asked: str, sent: str, body: bytes, stream: bool
+) -> None:
+    class Otherwise:
+        def request(self, flow: HTTPFlow) -> None:
+            flow.request.method = sent
+
+        def responseheaders(self, flow: HTTPFlow) -> None:
+            assert flow.response is not None
+            flow.response.stream = stream
+
+        def response(self, flow: HTTPFlow) -> None:
+            if not stream and asked == "GET":
+                assert flow.response is not None
+                flow.response.content = b"hi"
+
+    async def scenario() -> None:
+        reply = OK if sent == "GET" else OK.removesuffix(b"hi")
+        async with origin(reply, reply) as server, running(Otherwise()) as proxy:
+            answers = await proxy.send(get(server.port, method=asked, close=False) + get(server.port, method=asked))
+            heads = [part.partition(b"\r\n\r\n") for part in answers.split(b"HTTP/1.1 200 OK\r\n")[1:]]
+            expected = b"0\r\n\r\n" if stream and body else body
+            assert [content for _, _, content in heads] == [expected, expected]
+            assert server.received.count(sent.encode()) == 2
 
     run(scenario())
 

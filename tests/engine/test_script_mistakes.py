@@ -73,6 +73,9 @@ REFUSED = {
         r"a line break in 'POST / \r\n",
     ),
     "another scheme": ("request", setting("request.scheme", "gopher"), "a script set the scheme 'gopher'"),
+    "no request": ("request", setting("request", None), "a script set NoneType as the request"),
+    "no request at its head": ("requestheaders", setting("request", None), "a script set NoneType as the request"),
+    "a request that is none": ("request", setting("request", "GET /"), "a script set str as the request"),
     "a failure before the head": ("requestheaders", setting("request.stream", boom), "request.stream failed: RuntimeE"),
 }
 

@@ -32,7 +32,7 @@ from flowdump.engine.http1 import check_size
 from flowdump.flow import Error
 from flowdump.headers import Headers
 from flowdump.hooks import fire
-from flowdump.http import Response, ResponseData
+from flowdump.http import Request, Response, ResponseData
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from flowdump.engine.session import Session
     from flowdump.engine.sides import Body, ClientSide, Sink
     from flowdump.engine.upstream import Upstream
-    from flowdump.http import HTTPFlow, Request
+    from flowdump.http import HTTPFlow
 
 #: Methods that may be sent again when a reused connection turns out to be dead (RFC 9110 section 9.2.2).
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
@@ -79,7 +79,8 @@ class Exchange:
 
     async def run(self) -> None:
         """From the head of the request to the last byte of the response; the flow is recorded whatever happens."""
-        flow = self.flow
+        flow, running, identifier = self.flow, self.session.exchanges, self.flow.id
+        running[identifier] = self
         try:
             await self._receive_request()
             if flow.response is None:
@@ -96,14 +97,31 @@ class Exchange:
             raise
         finally:
             self.client.watch(None)
+            running.pop(identifier, None)
             await self._release()
             self.session.finished(flow)
+
+    def kill(self) -> None:
+        """Somebody has killed the flow: the client is cut off now, whatever is waited for."""
+        self.client.abort()
+        if self._upstream is not None:
+            self._upstream.http.fail(Killed(Error.KILLED_MESSAGE))
 
     # -- events --------------------------------------------------------------------------------------------------
 
     def _fire(self, name: str) -> Awaitable[None]:
         """Tell the addons; hold the flow while it is intercepted. Raises Killed if it was killed."""
         return fire_and_wait(self.session.hooks, name, self.flow, self.session)
+
+    async def _fire_request(self, name: str) -> Request:
+        """Fire an event of the request: the request as it is then. Raises ScriptFailed if it is none any more."""
+        before = self.flow.request
+        await self._fire(name)
+        request: object = self.flow.request
+        if not isinstance(request, Request):
+            self.flow.request = before
+            raise ScriptFailed(f"a script set {type(request).__name__} as the request")
+        return request
 
     def _limits(self, framing: Framing) -> tuple[int | None, int | None]:
         """How large a body may be, and how large one of undeclared length before it is streamed."""
@@ -112,12 +130,11 @@ class Exchange:
     # -- request -------------------------------------------------------------------------------------------------
 
     async def _receive_request(self) -> None:
-        await self._fire("requestheaders")
-        request, client = self.flow.request, self.client
+        request, client = await self._fire_request("requestheaders"), self.client
         if self.flow.response is not None:  # a script answers without waiting for the body
             request.data.content = None if not client.body.ended else b""
             client.keep_alive = client.keep_alive and client.body.ended
-            await self._fire("request")
+            await self._fire_request("request")
             return
         check_size(self.head.framing.length, self._body_limit, "client")
         if streaming.wanted(request, self.head.framing, self.session.options):
@@ -131,7 +148,7 @@ class Exchange:
             return
         request.data.trailers = _trailers(client.body.trailers)
         request.data.timestamp_end = time.time()
-        await self._fire("request")
+        request = await self._fire_request("request")
         if request.data.content is None:  # a script took the body away; without it, None means streamed
             request.data.content = b""
 
@@ -163,7 +180,7 @@ class Exchange:
         await self._pass_on(body, request, http, "client")
         request.data.timestamp_end = time.time()
         request.data.trailers = _trailers(body.trailers)
-        await self._fire("request")
+        request = await self._fire_request("request")
         http.finish(() if request.data.trailers is None else request.data.trailers.fields)
 
     async def _pass_on(self, body: Body, message: Request | Response, sink: Sink, peer: Peer) -> None:
@@ -261,7 +278,7 @@ class Exchange:
 
     async def _send_response(self) -> None:
         client, response = self.client, sendable(self.flow)
-        client.send_response(response.data, self.flow.request.data.method)
+        client.send_response(response.data, self.head.method)
         if client.clogged:
             await client.drain()
 
@@ -270,7 +287,7 @@ class Exchange:
         assert upstream is not None
         response = sendable(flow)
         response.data.content = None
-        client.begin_response(response, head.framing, flow.request.data.method)
+        client.begin_response(response, head.framing, self.head.method)
         await self._pass_on(upstream.http.body, response, client, "server")
         response.data.trailers = _trailers(upstream.http.body.trailers)
         response.data.timestamp_end = time.time()
@@ -286,7 +303,7 @@ class Exchange:
             await self._send_response()
             return
         self.client.watch(None)
-        self.client.send_response(response.data, self.flow.request.data.method)
+        self.client.send_response(response.data, self.head.method)
         stream = self.client.upgraded()
         if head.upgrade.lower() == b"websocket" and self.session.options.websocket:
             from flowdump.engine import websocket
@@ -309,7 +326,7 @@ class Exchange:
 
     async def _fail(self, error: ProtocolError | ConnectionFailure | Killed) -> None:
         """Record the error and let the client know, as far as it still can."""
-        flow, client = self.flow, self.client
+        client = self.client
         client.keep_alive = False
         if isinstance(error, ScriptFailed):
             self.session.hooks.report(f"{hostport(self.session.client.peername)}: {error}", error.__cause__)
@@ -320,11 +337,11 @@ class Exchange:
             return
         if isinstance(error, ConnectionFailure) and error.peer == "client":
             if isinstance(error, TimedOut):  # it is slow, not gone
-                client.fail(408, str(error), flow.request.data.method, code)
+                client.fail(408, str(error), self.head.method, code)
             client.close()
             return
         status = error.status if not (isinstance(error, ProtocolError) and error.peer == "server") else 502
-        client.fail(status, str(error), flow.request.data.method, code)
+        client.fail(status, str(error), self.head.method, code)
 
     async def _abandon(self, reason: str) -> None:
         self.client.abort()

@@ -50,7 +50,7 @@ async def serve(session: Session) -> None:
 class ServerStream(Http2Stream):
     """One request of a client, and its response."""
 
-    __slots__ = ("_gone", "_over", "head_sent", "keep_alive", "tunnel")
+    __slots__ = ("_bodiless", "_gone", "_over", "head_sent", "keep_alive", "tunnel")
 
     connection: Http2Server
 
@@ -60,6 +60,8 @@ class ServerStream(Http2Stream):
         self.keep_alive = True
         self._gone: Callable[..., None] | None = None
         self._over = False
+        #: Whether the response has no body, whatever the origin sends.
+        self._bodiless = False
         #: What is in the way of DATA when the request was an extended CONNECT.
         self.tunnel: Http2Tunnel | None = None
 
@@ -126,14 +128,18 @@ class ServerStream(Http2Stream):
 
     def begin_response(self, response: Response, incoming: Framing, method: bytes) -> None:
         data = response.data
-        bodiless = method == b"HEAD" or data.status_code in (204, 304)
-        length = None if bodiless else http2_fields.streamed_length(incoming, response.stream)
+        self._bodiless = method == b"HEAD" or data.status_code in (204, 304)
+        length = None if self._bodiless else http2_fields.streamed_length(incoming, response.stream)
         self.head_sent = True
         if self.error is None:
             fields = http2_fields.response_fields(data, length, self.connection.lower)
             if self.tunnel is not None and data.status_code < 300:
                 fields[0] = (b":status", b"502")
             self.connection.send_headers(self, fields)
+
+    def send_body(self, piece: bytes) -> None:
+        if not self._bodiless:
+            super().send_body(piece)
 
     def finish(self, trailers: Fields = ()) -> None:
         super().finish(tuple(http2_fields.trailer_fields(trailers, "server")) if trailers else ())

@@ -76,6 +76,8 @@ class Session(Held):
         self.prior_knowledge = False
         #: What is done instead of closing when the proxy stops.
         self.on_leave: Callable[[], None] | None = None
+        #: Requests under way, by the ids of their flows.
+        self.exchanges: dict[str, Exchange] = {}
         #: WebSockets that are open, by the id of their flow.
         self.websockets: dict[str, Relay] = {}
 
@@ -252,17 +254,18 @@ class Session(Held):
         line = client.request_line
         if not line and isinstance(error, ConnectionFailure):
             raise error  # the client went away between two requests: that is its right
-        flow = await self._refused(line, error)
+        data = targets.told(line, self.destination)
+        flow = await self._refused(data, error)
         status = error.status
         if isinstance(error, ConnectionFailure):
             status = 408 if isinstance(error, TimedOut) else 400
-        client.fail(status, str(error), flow.request.data.method)
+        client.fail(status, str(error), data.method)
         self.finished(flow)
         await self.linger()
 
-    async def _refused(self, line: bytes, error: ProtocolError | ConnectionFailure) -> HTTPFlow:
+    async def _refused(self, data: RequestData, error: ProtocolError | ConnectionFailure) -> HTTPFlow:
         """The flow of a request that cannot be understood, as far as its first line tells; ``error`` has fired."""
-        flow = self._new_flow(targets.told(line, self.destination))
+        flow = self._new_flow(data)
         flow.error = Error(str(error))
         self.proxy.log.warn(f"{hostport(self.client.peername)}: {error}")
         await fire(self.hooks.table.error, flow)
@@ -270,7 +273,7 @@ class Session(Held):
 
     async def record_refused(self, line: bytes, error: ProtocolError) -> None:
         """Record a request that cannot be understood."""
-        self.finished(await self._refused(line, error))
+        self.finished(await self._refused(targets.told(line, self.destination), error))
 
     # -- not HTTP ------------------------------------------------------------------------------------------------
 
@@ -359,6 +362,8 @@ class Session(Held):
         relayed = self.relays.get(identifier)
         if relayed is not None:
             relayed.kill()
+        elif identifier in self.exchanges and identifier not in self.websockets:
+            self.exchanges[identifier].kill()
 
     def _release(self, identifier: str) -> None:
         super()._release(identifier)

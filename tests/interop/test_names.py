@@ -17,6 +17,7 @@ if sys.argv[1] == "flowdump":
     from flowdump import compat
     compat.install()
 from mitmproxy import flow
+from mitmproxy import tls
 from mitmproxy.test import tflow
 
 def public(thing):
@@ -31,9 +32,10 @@ objects = {
     "TCPFlow": tflow.ttcpflow(), "TCPMessage": tflow.ttcpflow().messages[0], "UDPFlow": tflow.tudpflow(),
     "DNSFlow": dns, "DNSMessage": dns.request, "Question": dns.request.question,
     "ResourceRecord": dns.response.answers[0],
+    "ClientHello": tls.ClientHello(bytes.fromhex("0303" + "00" * 33 + "0002" "1301" "0100")),
     "query": answered.request.query,
 }
-classes = ["certs.Cert", "tls.ClientHello", "coretypes.multidict.MultiDict", "addonmanager.AddonManager",
+classes = ["certs.Cert", "coretypes.multidict.MultiDict", "addonmanager.AddonManager",
            "addonmanager.Loader", "command.CommandManager", "master.Master", "optmanager.OptManager", "io.FlowReader",
            "io.FlowWriter", "test.taddons.context", "proxy.mode_specs.ReverseMode", "contentviews.Contentview"]
 for name in classes:

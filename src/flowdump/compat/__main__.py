@@ -19,16 +19,28 @@ def main() -> None:
             "usage: python -m flowdump.compat MODULE ARGUMENT…, for example: python -m flowdump.compat pytest tests"
         )
     del sys.argv[0]
-    compat.install()
     if sys.argv[0].endswith(".py"):
+        compat.install()
         sys.path.insert(0, os.path.dirname(os.path.abspath(sys.argv[0])))  # as for python FILE
         runpy.run_path(sys.argv[0], run_name="__main__")
         return
     if "" not in sys.path:  # as for python -m MODULE
         sys.path.insert(0, "")
-    if sys.argv[0] == "pytest":  # whose workers (xdist) are processes of their own, and are told of plugins only
-        sys.argv[1:1] = ["-p", "flowdump.compat.plugin"]
+    if sys.argv[0] == "pytest":
+        _become_plugin()
+    else:
+        compat.install()
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+def _become_plugin() -> None:
+    """pytest tells its workers (xdist), which are processes of their own, of plugins only.
+
+    It rewrites the asserts of plugins, and warns of one that is imported already: so our import is forgotten.
+    """
+    sys.argv[1:1] = ["-p", "flowdump.compat"]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "flowdump"]:
+        del sys.modules[name]
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import zlib
+from collections.abc import Callable
 from time import process_time
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.support.growth import is_linear
 from tests.support.http1 import get
 from tests.support.live import PATIENCE, assert_quiet, origin, run, running
+from tests.support.memory import traced
 from tests.support.websocket import DEFLATE, MASK, Watch, close, ending, frame, messages, until_close, wires
 
 from flowdump.engine import ws_way
@@ -79,8 +80,8 @@ def test_a_deflate_bomb_is_bounded(streamed: bool) -> None:
     bomb = b"".join(made.compress(bytes(1 << 20)) for _ in range(400)) + made.flush(zlib.Z_SYNC_FLUSH)
     wire = frame(0xC2, bomb[:-4], MASK)
 
-    async def scenario() -> None:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    async def scenario(memory: Callable[[], tuple[int, int]]) -> None:
+        before, _ = memory()
         async with running(stream_websockets=streamed, websocket_message_limit="1m") as proxy:
             async with wires(proxy, DEFLATE) as (client, server):
                 client.writer.write(wire)
@@ -95,9 +96,10 @@ def test_a_deflate_bomb_is_bounded(streamed: bool) -> None:
             kept = messages(proxy)
             assert [len(content) for _, _, content in kept] == ([1 << 20] if streamed else [])
             assert ending(proxy)[1] == (1000 if streamed else 1009)
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+        assert memory()[1] - before < 30_000_000
 
-    run(scenario(), patience=3 * PATIENCE)
+    with traced() as memory:
+        run(scenario(memory), patience=3 * PATIENCE)
 
 
 def test_a_flood_of_frames_leaves_time_for_others() -> None:

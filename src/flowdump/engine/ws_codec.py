@@ -41,8 +41,10 @@ TOO_BIG: Final = 1009
 #: whole must never be what keeps the stream from being read.
 PLAIN_SIZE: Final = 32 * 1024
 
-#: Bytes that the judge gets at a time. Deflate makes at most about 1,000 times as much of them.
+#: Bytes that the judge gets at a time; fewer where they may be compressed, since deflate makes up to 1,000 times as
+#: much of them, and that is in memory several times on its way.
 SLICE: Final = 16 * 1024
+DEFLATED_SLICE: Final = 4 * 1024
 
 #: First byte of a frame -> opcode, for whole messages; with RSV1 where messages may be compressed.
 _PLAIN: Final = {0x81: TEXT, 0x82: BINARY}
@@ -260,6 +262,9 @@ class Decoder:
         self._limit = limit
         self._mask_bit = 0x80 if peer == "client" else 0
         self._plain = _PLAIN if deflate is None else _PLAIN_OR_DEFLATED
+        self._slice = SLICE if deflate is None else DEFLATED_SLICE
+        #: A frame up to this size is taken as a whole: its content is bounded by its own size or by the limit.
+        self._whole = PLAIN_SIZE if deflate is None or limit is not None else DEFLATED_SLICE
         self._tap = _Tap(peer, deflate, limit)
         self._judge = FrameProtocol(peer == "server", [self._tap])
         #: Bytes of the current frame that are yet to come to the judge.
@@ -285,7 +290,7 @@ class Decoder:
             if len(buffer) < 4:
                 return None
             size = buffer[2] << 8 | buffer[3]
-            if not 126 <= size <= PLAIN_SIZE:
+            if not 126 <= size <= self._whole:
                 return self._judged(buffer)
             start = 4
         if self._mask_bit:
@@ -321,7 +326,7 @@ class Decoder:
             if begun is None:
                 return None
             announced = begun
-        n = min(self._owed, len(buffer), SLICE)
+        n = min(self._owed, len(buffer), self._slice)
         if not n:
             return None
         wire = bytes(buffer[:n])

@@ -113,16 +113,6 @@ class Exchange:
         """Tell the addons; hold the flow while it is intercepted. Raises Killed if it was killed."""
         return fire_and_wait(self.session.hooks, name, self.flow, self.session)
 
-    async def _fire_request(self, name: str) -> Request:
-        """Fire an event of the request: the request as it is then. Raises ScriptFailed if it is none any more."""
-        before = self.flow.request
-        await self._fire(name)
-        request: object = self.flow.request
-        if not isinstance(request, Request):
-            self.flow.request = before
-            raise ScriptFailed(f"a script set {type(request).__name__} as the request")
-        return request
-
     def _limits(self, framing: Framing) -> tuple[int | None, int | None]:
         """How large a body may be, and how large one of undeclared length before it is streamed."""
         return self._body_limit, self._stream_limit if framing.kind != "length" else None
@@ -130,11 +120,14 @@ class Exchange:
     # -- request -------------------------------------------------------------------------------------------------
 
     async def _receive_request(self) -> None:
-        request, client = await self._fire_request("requestheaders"), self.client
+        came, client = self.flow.request, self.client
+        await self._fire("requestheaders")
+        request = _request_after(self.flow, came)
         if self.flow.response is not None:  # a script answers without waiting for the body
             request.data.content = None if not client.body.ended else b""
             client.keep_alive = client.keep_alive and client.body.ended
-            await self._fire_request("request")
+            await self._fire("request")
+            _request_after(self.flow, request)
             return
         check_size(self.head.framing.length, self._body_limit, "client")
         if streaming.wanted(request, self.head.framing, self.session.options):
@@ -148,7 +141,8 @@ class Exchange:
             return
         request.data.trailers = _trailers(client.body.trailers)
         request.data.timestamp_end = time.time()
-        request = await self._fire_request("request")
+        await self._fire("request")
+        request = _request_after(self.flow, request)
         if request.data.content is None:  # a script took the body away; without it, None means streamed
             request.data.content = b""
 
@@ -180,7 +174,8 @@ class Exchange:
         await self._pass_on(body, request, http, "client")
         request.data.timestamp_end = time.time()
         request.data.trailers = _trailers(body.trailers)
-        request = await self._fire_request("request")
+        await self._fire("request")
+        request = _request_after(self.flow, request)
         http.finish(() if request.data.trailers is None else request.data.trailers.fields)
 
     async def _pass_on(self, body: Body, message: Request | Response, sink: Sink, peer: Peer) -> None:
@@ -377,6 +372,15 @@ def _response(head: ResponseHead) -> Response:
     data.timestamp_start = time.time()
     data.timestamp_end = None
     return Response.from_data(data)
+
+
+def _request_after(flow: HTTPFlow, before: Request) -> Request:
+    """The request as an event has left it. Raises ScriptFailed if it is none; the flow then has ``before`` again."""
+    request: object = flow.request
+    if not isinstance(request, Request):
+        flow.request = before
+        raise ScriptFailed(f"a script set {type(request).__name__} as the request")
+    return request
 
 
 def sendable(flow: HTTPFlow) -> Response:

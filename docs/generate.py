@@ -18,10 +18,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from flowdump import addons, filters, message, request, response
+from flowdump import addons, filters
 from flowdump.contentviews import choice
-from flowdump.hooks import EVENTS
-from flowdump.option_table import GROUPS, OPTIONS, Spec
+from flowdump.http import message, request, response
+from flowdump.options.table import GROUPS, OPTIONS, Spec
+from flowdump.runtime.hooks import EVENTS
 
 FOLDER = Path(__file__).resolve().parent
 PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->\n)", re.DOTALL)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flowdump import ctx, flow, http
-from flowdump.formats.har_write import HarWriter
+from flowdump.formats.har.write import HarWriter
 
 #: How many files are open at most; systems allow 256 and more.
 MOST = 200

@@ -539,9 +539,9 @@ def test_control_characters_are_shown_escaped(home: Path) -> None:
 
 PROGRESS = """
 import flowdump.addons.progress
-import flowdump.app.offline
+import flowdump.app.saved
 flowdump.addons.progress.PATIENCE = flowdump.addons.progress.INTERVAL = 0
-flowdump.app.offline.TURN = 0
+flowdump.app.saved.TURN = 0
 """
 
 

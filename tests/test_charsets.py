@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowdump.charsets import (
+from flowdump.http.charsets import (
     decode_text,
     encode_text,
     infer_charset,

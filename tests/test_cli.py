@@ -14,7 +14,7 @@ import yaml
 from tests.support.cli import URLS, fails, flow, shell, urls, work_in
 from tests.support.flows import environment, read_flows, run_flowdump, write_flows
 
-from flowdump.option_table import GROUPS, OPTIONS
+from flowdump.options.table import GROUPS, OPTIONS
 from flowdump.version import __version__
 
 

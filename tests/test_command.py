@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from tests.support.commands import commands
 from tests.support.flows import http_flow
 
-from flowdump import command, master
-from flowdump.command_types import Choice
 from flowdump.exceptions import CommandError
 from flowdump.flow import Flow
-from flowdump.master import Loader
+from flowdump.runtime import commands as command
+from flowdump.runtime import master
+from flowdump.runtime.arguments import Choice
+from flowdump.runtime.master import Loader
 
 
 class Adder:

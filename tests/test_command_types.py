@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.flows import http_flow, tcp_flow
 
-from flowdump.command_types import Choice, Cmd, CutSpec, Data, Marker, Path, Unknown, type_of, unescape
 from flowdump.exceptions import CommandError
 from flowdump.flow import Flow
 from flowdump.http import HTTPFlow
+from flowdump.runtime.arguments import Choice, Cmd, CutSpec, Data, Marker, Path, Unknown, type_of, unescape
 
 
 class Resolver:

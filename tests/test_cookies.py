@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowdump import cookies
-from flowdump.cookies import SetCookie, parse_cookie_header, parse_set_cookie
+from flowdump.http import cookies
+from flowdump.http.cookies import SetCookie, parse_cookie_header, parse_set_cookie
 
 NOW = 1_700_000_000.0
 PAST = "Thu, 01 Jan 1970 00:00:00 GMT"

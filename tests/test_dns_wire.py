@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flowdump import dns_wire
 from flowdump.dns import DNSMessage, Question, ResourceRecord
-from flowdump.dns_wire import MAX_NAME, MalformedMessage, MessageParts, QuestionParts, RecordParts, pack_name
+from flowdump.dns import wire as dns_wire
+from flowdump.dns.wire import MAX_NAME, MalformedMessage, MessageParts, QuestionParts, RecordParts, pack_name
 
 HEADER = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
 ANSWER = b"\x12\x34\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00"

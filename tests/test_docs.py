@@ -21,8 +21,8 @@ from tests.support.flows import ROOT, SCRIPTS, environment
 from tests.support.sessions import Outcome, Session, possible
 
 from flowdump import filters
-from flowdump.hooks import EVENT_NAMES
-from flowdump.option_table import OPTIONS
+from flowdump.options.table import OPTIONS
+from flowdump.runtime.hooks import EVENT_NAMES
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.memory import traced
 
-from flowdump import encoding
+from flowdump.http import content_coding
 
 CODINGS = ["gzip", "x-gzip", "deflate", "br", "zstd", "identity", "none", ""]
 COMPRESSING = ["gzip", "deflate", "br", "zstd"]
@@ -46,33 +46,33 @@ def large_body() -> bytes:
     ],
 )
 def test_known_streams_decode(coding: str, data: bytes) -> None:
-    assert encoding.decode(data, coding) == b"hello"
+    assert content_coding.decode(data, coding) == b"hello"
 
 
 @pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("data", [b"", b"x", b"hello " * 1000, large_body()])
 def test_what_was_encoded_decodes(coding: str, data: bytes) -> None:
-    assert encoding.decode(encoding.encode(data, coding), coding) == data
+    assert content_coding.decode(content_coding.encode(data, coding), coding) == data
 
 
 @pytest.mark.parametrize("coding", COMPRESSING)
 def test_encoding_makes_text_small_and_is_repeatable(coding: str) -> None:
     body = large_body()
-    packed = encoding.encode(body, coding)
+    packed = content_coding.encode(body, coding)
     assert len(packed) < len(body) / 2
-    assert encoding.encode(body, coding) == packed
+    assert content_coding.encode(body, coding) == packed
 
 
 def test_gzip_carries_no_time_stamp() -> None:
-    assert encoding.encode(b"hello", "gzip")[4:8] == b"\0\0\0\0"
+    assert content_coding.encode(b"hello", "gzip")[4:8] == b"\0\0\0\0"
 
 
 def test_other_implementations_read_what_we_write() -> None:
     body = large_body()
-    assert gzip.decompress(encoding.encode(body, "gzip")) == body
-    assert zlib.decompress(encoding.encode(body, "deflate")) == body
-    assert brotli.decompress(encoding.encode(body, "br")) == body
-    assert zstandard.ZstdDecompressor().decompress(encoding.encode(body, "zstd")) == body
+    assert gzip.decompress(content_coding.encode(body, "gzip")) == body
+    assert zlib.decompress(content_coding.encode(body, "deflate")) == body
+    assert brotli.decompress(content_coding.encode(body, "br")) == body
+    assert zstandard.ZstdDecompressor().decompress(content_coding.encode(body, "zstd")) == body
 
 
 # -- names and lists --------------------------------------------------------------------------------------------------
@@ -80,15 +80,15 @@ def test_other_implementations_read_what_we_write() -> None:
 
 @pytest.mark.parametrize("name", ["GZIP", " gzip ", "X-GZip", "gzip,", ",gzip", "identity, gzip", "gzip ,none"])
 def test_names_are_matched_generously(name: str) -> None:
-    assert encoding.decode(gzip.compress(b"hello"), name) == b"hello"
+    assert content_coding.decode(gzip.compress(b"hello"), name) == b"hello"
 
 
 def test_a_list_is_applied_from_the_left_and_undone_from_the_right() -> None:
-    packed = encoding.encode(b"hello" * 9, "gzip, br")
+    packed = content_coding.encode(b"hello" * 9, "gzip, br")
     assert gzip.decompress(brotli.decompress(packed)) == b"hello" * 9
-    assert encoding.decode(packed, "gzip, br") == b"hello" * 9
+    assert content_coding.decode(packed, "gzip, br") == b"hello" * 9
     with pytest.raises(ValueError, match="br body"):
-        encoding.decode(encoding.encode(b"hello" * 9, "br, gzip"), "gzip, br")
+        content_coding.decode(content_coding.encode(b"hello" * 9, "br, gzip"), "gzip, br")
 
 
 @pytest.mark.parametrize(
@@ -96,21 +96,21 @@ def test_a_list_is_applied_from_the_left_and_undone_from_the_right() -> None:
 )
 def test_an_unknown_coding_is_named(name: str) -> None:
     with pytest.raises(ValueError, match="unknown content coding") as caught:
-        encoding.decode(b"x", f"gzip, {name}")
+        content_coding.decode(b"x", f"gzip, {name}")
     assert name in str(caught.value)
     with pytest.raises(ValueError, match="unknown content coding"):
-        encoding.encode(b"x", name)
+        content_coding.encode(b"x", name)
 
 
 def test_an_empty_body_is_empty_under_any_coding() -> None:
-    assert encoding.decode(b"", "gzip") == b""
-    assert encoding.decode(b"", "aws-chunked") == b""
+    assert content_coding.decode(b"", "gzip") == b""
+    assert content_coding.decode(b"", "aws-chunked") == b""
 
 
 def test_long_lists_are_refused() -> None:
-    assert encoding.decode(encoding.encode(b"x", ", ".join(["gzip"] * 8)), ", ".join(["gzip"] * 8)) == b"x"
+    assert content_coding.decode(content_coding.encode(b"x", ", ".join(["gzip"] * 8)), ", ".join(["gzip"] * 8)) == b"x"
     with pytest.raises(ValueError, match="9 content codings"):
-        encoding.decode(b"x", ", ".join(["gzip"] * 9))
+        content_coding.decode(b"x", ", ".join(["gzip"] * 9))
 
 
 # -- several streams in one body, and what comes after them ------------------------------------------------------------
@@ -118,40 +118,40 @@ def test_long_lists_are_refused() -> None:
 
 def test_gzip_members_are_joined() -> None:
     assert (
-        encoding.decode(gzip.compress(b"hello ") + gzip.compress(b"") + gzip.compress(b"world"), "gzip")
+        content_coding.decode(gzip.compress(b"hello ") + gzip.compress(b"") + gzip.compress(b"world"), "gzip")
         == b"hello world"
     )
 
 
 def test_large_gzip_members_are_joined() -> None:
     body = large_body()
-    assert encoding.decode(gzip.compress(body) + gzip.compress(body), "gzip") == body + body
+    assert content_coding.decode(gzip.compress(body) + gzip.compress(body), "gzip") == body + body
 
 
 def test_equal_gzip_members_are_all_kept() -> None:
-    assert encoding.decode(gzip.compress(b"abc") * 3, "gzip") == b"abcabcabc"
+    assert content_coding.decode(gzip.compress(b"abc") * 3, "gzip") == b"abcabcabc"
 
 
 @pytest.mark.parametrize("garbage", [b"\0", b"\0" * 2000, b"junk", b"\x1f\x8b", b"<html>"])
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_garbage_behind_a_stream_is_dropped(coding: str, garbage: bytes) -> None:
     for body in (b"hello", large_body()):
-        assert encoding.decode(encoding.encode(body, coding) + garbage, coding) == body
+        assert content_coding.decode(content_coding.encode(body, coding) + garbage, coding) == body
 
 
 def test_garbage_behind_a_zstd_frame_is_dropped() -> None:
-    assert encoding.decode(encoding.encode(b"hello", "zstd") + b"junk", "zstd") == b"hello"
+    assert content_coding.decode(content_coding.encode(b"hello", "zstd") + b"junk", "zstd") == b"hello"
 
 
 def test_a_broken_second_member_is_an_error() -> None:
     with pytest.raises(ValueError, match="gzip body"):
-        encoding.decode(gzip.compress(b"hello") + gzip.compress(b"world")[:-5], "gzip")
+        content_coding.decode(gzip.compress(b"hello") + gzip.compress(b"world")[:-5], "gzip")
 
 
 def test_zstd_frames_are_joined_and_skippable_ones_skipped() -> None:
     skippable = b"\x5a\x2a\x4d\x18" + (3).to_bytes(4, "little") + b"abc"
-    frame = encoding.encode(b"hello", "zstd")
-    assert encoding.decode(skippable + frame + skippable + frame, "zstd") == b"hellohello"
+    frame = content_coding.encode(b"hello", "zstd")
+    assert content_coding.decode(skippable + frame + skippable + frame, "zstd") == b"hellohello"
 
 
 def test_zstd_without_content_size() -> None:
@@ -159,25 +159,25 @@ def test_zstd_without_content_size() -> None:
     body = large_body()
     packed = packer.compress(body) + packer.flush()
     assert zstandard.frame_content_size(packed) == -1
-    assert encoding.decode(packed, "zstd") == body
+    assert content_coding.decode(packed, "zstd") == body
 
 
-@pytest.mark.parametrize("make", [lambda: gzip.compress(b""), lambda: encoding.encode(b"", "zstd")])
+@pytest.mark.parametrize("make", [lambda: gzip.compress(b""), lambda: content_coding.encode(b"", "zstd")])
 def test_too_many_empty_streams_are_refused(make: object, monkeypatch: pytest.MonkeyPatch) -> None:
     assert callable(make)
-    monkeypatch.setattr(encoding, "_MAX_MEMBERS", 10)
+    monkeypatch.setattr(content_coding, "_MAX_MEMBERS", 10)
     stream = make()
     coding = "gzip" if stream[0] == 0x1F else "zstd"
-    assert encoding.decode(stream * 10, coding) == b""
+    assert content_coding.decode(stream * 10, coding) == b""
     with pytest.raises(ValueError, match="more than 10"):
-        encoding.decode(stream * 11, coding)
+        content_coding.decode(stream * 11, coding)
 
 
 def test_raw_deflate_that_looks_like_a_zlib_header() -> None:
     data = bytes([0x78 & 0xF8]) + (0x5).to_bytes(2, "little") + (0xFFFA).to_bytes(2, "little") + b"hello" + b"\x03\0"
     assert data[0] & 0x0F == 8
     assert zlib.decompress(data, -15) == b"hello"
-    assert encoding.decode(data, "deflate") == b"hello"
+    assert content_coding.decode(data, "deflate") == b"hello"
 
 
 # -- damage -----------------------------------------------------------------------------------------------------------
@@ -186,30 +186,30 @@ def test_raw_deflate_that_looks_like_a_zlib_header() -> None:
 @pytest.mark.parametrize("coding", COMPRESSING)
 @pytest.mark.parametrize("body", [b"hello, hello, hello", large_body()], ids=["small", "large"])
 def test_a_cut_stream_is_an_error(coding: str, body: bytes) -> None:
-    packed = encoding.encode(body, coding)
+    packed = content_coding.encode(body, coding)
     for length in sorted({1, 2, 5, len(packed) // 2, len(packed) - 3, len(packed) - 1}):
         with pytest.raises(ValueError, match=f"{coding} body cannot be decoded"):
-            encoding.decode(packed[:length], coding)
+            content_coding.decode(packed[:length], coding)
 
 
 @pytest.mark.parametrize("coding", COMPRESSING)
 def test_what_is_not_compressed_is_an_error(coding: str) -> None:
     with pytest.raises(ValueError, match=f"{coding} body cannot be decoded"):
-        encoding.decode(b"<html>not compressed at all</html>", coding)
+        content_coding.decode(b"<html>not compressed at all</html>", coding)
 
 
 def test_a_wrong_checksum_is_an_error() -> None:
     packed = bytearray(gzip.compress(b"hello"))
     packed[-8] ^= 1
     with pytest.raises(ValueError, match="gzip body"):
-        encoding.decode(bytes(packed), "gzip")
+        content_coding.decode(bytes(packed), "gzip")
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(COMPRESSING))
 def test_any_bytes_decode_or_raise_value_error(data: bytes, coding: str) -> None:
     try:
-        plain = encoding.decode(data, coding)
+        plain = content_coding.decode(data, coding)
     except ValueError:
         return
     assert isinstance(plain, bytes)
@@ -219,16 +219,16 @@ def test_any_bytes_decode_or_raise_value_error(data: bytes, coding: str) -> None
 @given(st.binary(max_size=2000), st.lists(st.sampled_from(CODINGS), max_size=4))
 def test_chains_round_trip(data: bytes, chain: list[str]) -> None:
     name = ", ".join(chain)
-    assert encoding.decode(encoding.encode(data, name), name) == data
+    assert content_coding.decode(content_coding.encode(data, name), name) == data
 
 
 @settings(deadline=None, max_examples=200)
 @given(st.binary(min_size=1, max_size=500), st.sampled_from(COMPRESSING), st.data())
 def test_flipped_bits_decode_or_raise_value_error(body: bytes, coding: str, draw: st.DataObject) -> None:
-    packed = bytearray(encoding.encode(body, coding))
+    packed = bytearray(content_coding.encode(body, coding))
     packed[draw.draw(st.integers(0, len(packed) - 1))] ^= draw.draw(st.integers(1, 255))
     try:
-        plain = encoding.decode(bytes(packed), coding)
+        plain = content_coding.decode(bytes(packed), coding)
     except ValueError:
         return
     assert isinstance(plain, bytes)
@@ -243,49 +243,49 @@ def bomb(coding: str, size: int) -> bytes:
         return raw_deflate(bytes(size))
     if coding in ("gzip", "deflate"):
         return zlib.compress(bytes(size), 9, 31 if coding == "gzip" else 15)
-    return encoding.encode(bytes(size), coding)
+    return content_coding.encode(bytes(size), coding)
 
 
 @pytest.mark.parametrize("coding", [*COMPRESSING, "deflate-raw"])
 def test_a_bomb_is_refused_without_the_memory_for_it(coding: str) -> None:
     packed = bomb(coding, 100 * MIB)
     with traced() as memory:
-        with pytest.raises(encoding.DecompressionBombError, match="decode to more than 8388608 bytes"):
-            encoding.decode(packed, coding.partition("-")[0], limit=8 * MIB)
+        with pytest.raises(content_coding.DecompressionBombError, match="decode to more than 8388608 bytes"):
+            content_coding.decode(packed, coding.partition("-")[0], limit=8 * MIB)
         peak = memory()[1]
     assert peak < 14 * MIB
 
 
 @pytest.mark.parametrize("coding", COMPRESSING)
 def test_the_ratio_rule_needs_no_limit(coding: str) -> None:
-    packed = bomb(coding, encoding.RATIO_FREE + MIB)
-    with pytest.raises(encoding.DecompressionBombError):
-        encoding.decode(packed, coding)
+    packed = bomb(coding, content_coding.RATIO_FREE + MIB)
+    with pytest.raises(content_coding.DecompressionBombError):
+        content_coding.decode(packed, coding)
 
 
 @pytest.mark.parametrize("coding", COMPRESSING)
 def test_a_dense_body_below_the_free_size_is_no_bomb(coding: str) -> None:
-    assert encoding.decode(bomb(coding, 8 * MIB), coding) == bytes(8 * MIB)
+    assert content_coding.decode(bomb(coding, 8 * MIB), coding) == bytes(8 * MIB)
 
 
 @pytest.mark.parametrize("coding", COMPRESSING)
 def test_the_limit_is_exact(coding: str) -> None:
     body = large_body()
-    packed = encoding.encode(body, coding)
-    assert encoding.decode(packed, coding, limit=len(body)) == body
-    with pytest.raises(encoding.DecompressionBombError):
-        encoding.decode(packed, coding, limit=len(body) - 1)
-    small = encoding.encode(b"hello", coding)
-    assert encoding.decode(small, coding, limit=5) == b"hello"
-    with pytest.raises(encoding.DecompressionBombError):
-        encoding.decode(small, coding, limit=4)
+    packed = content_coding.encode(body, coding)
+    assert content_coding.decode(packed, coding, limit=len(body)) == body
+    with pytest.raises(content_coding.DecompressionBombError):
+        content_coding.decode(packed, coding, limit=len(body) - 1)
+    small = content_coding.encode(b"hello", coding)
+    assert content_coding.decode(small, coding, limit=5) == b"hello"
+    with pytest.raises(content_coding.DecompressionBombError):
+        content_coding.decode(small, coding, limit=4)
 
 
 def test_a_bomb_inside_a_chain_is_refused() -> None:
-    packed = encoding.encode(bomb("gzip", 64 * MIB), "gzip")
+    packed = content_coding.encode(bomb("gzip", 64 * MIB), "gzip")
     assert len(packed) < 2000
-    with pytest.raises(encoding.DecompressionBombError):
-        encoding.decode(packed, "gzip, gzip")
+    with pytest.raises(content_coding.DecompressionBombError):
+        content_coding.decode(packed, "gzip, gzip")
 
 
 def test_brotli_before_1_2_is_bounded_by_small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,12 +302,12 @@ def test_brotli_before_1_2_is_bounded_by_small_slices(monkeypatch: pytest.Monkey
             return bool(self.engine.is_finished())
 
     new = brotli.Decompressor
-    packed = encoding.encode(bytes(100 * MIB), "br")
-    cut = encoding.encode(b"hello, hello", "br")
+    packed = content_coding.encode(bytes(100 * MIB), "br")
+    cut = content_coding.encode(b"hello, hello", "br")
     monkeypatch.setattr(brotli, "Decompressor", OldDecompressor)
     body = large_body()
-    assert encoding.decode(encoding.encode(body, "br"), "br") == body
+    assert content_coding.decode(content_coding.encode(body, "br"), "br") == body
     with pytest.raises(ValueError, match="cut short"):
-        encoding.decode(cut[:-1], "br")
-    with pytest.raises(encoding.DecompressionBombError):
-        encoding.decode(packed, "br")
+        content_coding.decode(cut[:-1], "br")
+    with pytest.raises(content_coding.DecompressionBombError):
+        content_coding.decode(packed, "br")

@@ -15,8 +15,8 @@ from flowdump import filters
 from flowdump.connection import Client, Server
 from flowdump.dns import DNSFlow, DNSMessage, Question, ResourceRecord
 from flowdump.exceptions import FilterError
-from flowdump.filter_parser import MAX_DEPTH, mark
 from flowdump.filters import CODES, Filter, help_rows, match, match_all, parse
+from flowdump.filters.grammar import MAX_DEPTH, mark
 from flowdump.flow import Error, Flow
 from flowdump.http import Headers, HTTPFlow, Request, Response
 from flowdump.tcp import TCPFlow, TCPMessage

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowdump import forms
-from flowdump.forms import Part, decode_multipart, encode_multipart, parts
+from flowdump.http import forms
+from flowdump.http.forms import Part, decode_multipart, encode_multipart, parts
 
 TYPE = "multipart/form-data; boundary=x"
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowdump.headers import Headers, to_bytes, to_headers
+from flowdump.http.headers import Headers, to_bytes, to_headers
 
 FIELDS = ((b"A", b"1"), (b"b", b"2"), (b"a", b"3"))
 

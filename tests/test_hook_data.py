@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.support.flows import client, server
 
-from flowdump.hook_data import ClientHelloData, Context, ServerData, TlsData
+from flowdump.runtime.hook_data import ClientHelloData, Context, ServerData, TlsData
 
 
 def test_tls_data() -> None:

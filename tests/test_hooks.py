@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flowdump.exceptions import AddonHalt
-from flowdump.hooks import EVENT_NAMES, EVENTS, HookTable, fire
+from flowdump.runtime.hooks import EVENT_NAMES, EVENTS, HookTable, fire
 
 
 def run(handlers: tuple[Any, ...], *arguments: Any) -> None:

@@ -7,8 +7,9 @@ from tests.support.flows import http_flow, response, websocket_flow
 
 import flowdump.http
 from flowdump.connection import Client, Server
-from flowdump.headers import Headers
-from flowdump.http import HTTPFlow, is_failed
+from flowdump.http import HTTPFlow
+from flowdump.http.flow import is_failed
+from flowdump.http.headers import Headers
 
 
 def test_what_scripts_import_from_here() -> None:

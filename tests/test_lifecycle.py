@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from tests.support.states import BASES
 
-from flowdump import lifecycle
 from flowdump.flow import Error, Flow
 from flowdump.http import Response
+from flowdump.runtime import event_sequence
 
 HTTP = ["requestheaders", "request", "responseheaders", "response"]
 
@@ -20,7 +20,7 @@ def made(kind: str, **changes: Any) -> Any:
 
 def test_a_response_made_in_request_gets_its_events() -> None:
     flow, seen = made("http", response=None), []
-    for name in lifecycle.events(flow):
+    for name in event_sequence.events(flow):
         seen.append(name)
         if name == "request":
             flow.response = Response.make(200)
@@ -29,7 +29,7 @@ def test_a_response_made_in_request_gets_its_events() -> None:
 
 def test_a_response_taken_away_in_requestheaders_gets_none() -> None:
     flow, seen = made("http"), []
-    for name in lifecycle.events(flow):
+    for name in event_sequence.events(flow):
         seen.append(name)
         flow.response = None
     assert seen == HTTP[:2]
@@ -37,7 +37,7 @@ def test_a_response_taken_away_in_requestheaders_gets_none() -> None:
 
 def test_an_error_set_on_the_way_is_fired_last() -> None:
     flow, seen = made("http"), []
-    for name in lifecycle.events(flow):
+    for name in event_sequence.events(flow):
         seen.append(name)
         flow.error = Error("late")
     assert seen == [*HTTP, "error"]
@@ -52,7 +52,7 @@ def test_messages_come_one_by_one(kind: str, count: int) -> None:
     flow = made(kind)
     before = list(_holder(flow).messages)
     assert len(before) == count
-    lengths = [(name, len(_holder(flow).messages)) for name in lifecycle.events(flow) if not name.startswith("re")]
+    lengths = [(name, len(_holder(flow).messages)) for name in event_sequence.events(flow) if not name.startswith("re")]
     assert lengths == [
         (f"{kind}_start", 0),
         *[(f"{kind}_message", i + 1) for i in range(count)],
@@ -66,7 +66,7 @@ def test_messages_come_one_by_one(kind: str, count: int) -> None:
 def test_messages_survive_when_it_is_given_up(kind: str, steps: int) -> None:
     flow = made(kind)
     before = list(_holder(flow).messages)
-    events = lifecycle.events(flow)
+    events = event_sequence.events(flow)
     while next(events) != f"{kind}_start":
         pass
     for _ in range(steps):
@@ -78,7 +78,7 @@ def test_messages_survive_when_it_is_given_up(kind: str, steps: int) -> None:
 def test_a_message_may_be_removed_or_added() -> None:
     flow = made("tcp")
     first, second = flow.messages
-    for name in lifecycle.events(flow):
+    for name in event_sequence.events(flow):
         if name == "tcp_message" and flow.messages[-1] is first:
             flow.messages.pop()
             flow.messages.append(second)
@@ -87,7 +87,7 @@ def test_a_message_may_be_removed_or_added() -> None:
 
 def test_taking_the_websocket_away_ends_nothing_early() -> None:
     flow, seen = made("websocket"), []
-    for name in lifecycle.events(flow):
+    for name in event_sequence.events(flow):
         seen.append(name)
         if name == "websocket_start":
             flow.websocket = None
@@ -96,7 +96,7 @@ def test_taking_the_websocket_away_ends_nothing_early() -> None:
 
 def test_a_raw_flow_ends_with_end_or_error() -> None:
     flow, seen = made("tcp"), []
-    for name in lifecycle.events(flow):
+    for name in event_sequence.events(flow):
         seen.append(name)
         if name == "tcp_start":
             flow.error = Error("late")
@@ -106,5 +106,5 @@ def test_a_raw_flow_ends_with_end_or_error() -> None:
 def test_nothing_happens_before_it_is_asked_for() -> None:
     flow = made("tcp")
     before = flow.messages
-    lifecycle.events(flow)
+    event_sequence.events(flow)
     assert flow.messages is before

@@ -24,7 +24,7 @@ from tests.support.pki import Ca
 from tests.support.ports import free_port
 from tests.support.process import BODY, PATIENCE, Live, Origin, running_origin, serve_once, snapshot
 
-from flowdump.engine.authority import Authority
+from flowdump.engine.tls.authority import Authority
 from flowdump.formats import open_input
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flowdump.log import ALERT, LEVELS, EventLog, LogEntry, bridge_logging, coloured
+from flowdump.runtime.log import ALERT, LEVELS, EventLog, LogEntry, bridge_logging, coloured
 
 
 def printed(*entries: tuple[Any, str], **settings: Any) -> str:

@@ -13,9 +13,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowdump.headers import Headers
 from flowdump.http import Request, Response
-from flowdump.message import Message
+from flowdump.http.headers import Headers
+from flowdump.http.message import Message
 
 CODINGS = ("gzip", "deflate", "br", "zstd", "identity", "gzip, br", "zstd, deflate")
 DAMAGED = b"no gzip at all"

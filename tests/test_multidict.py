@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowdump.multidict import MultiDict, MultiDictView
+from flowdump.http.multidict import MultiDict, MultiDictView
 
 PAIRS = (("a", "1"), ("b", "2"), ("a", "3"))
 

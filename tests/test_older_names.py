@@ -8,8 +8,8 @@ import pytest
 from tests.support.flows import client, http_flow, request, response, server, websocket_flow
 
 from flowdump.exceptions import ControlException
-from flowdump.headers import Headers
 from flowdump.http import Response
+from flowdump.http.headers import Headers
 from flowdump.older_names import ODict, ODictCaseless
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowdump.headers import Headers
 from flowdump.http import Request, RequestData
-from flowdump.multidict import MultiDict
+from flowdump.http.headers import Headers
+from flowdump.http.multidict import MultiDict
 
 FACTS: dict[str, Any] = {
     "host": "h",

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from flowdump.headers import Headers
 from flowdump.http import Request, Response
-from flowdump.status_codes import RESPONSES
+from flowdump.http.headers import Headers
+from flowdump.http.status_codes import RESPONSES
 
 FACTS: dict[str, Any] = {
     "http_version": b"HTTP/1.1",

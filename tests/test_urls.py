@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowdump import urls
+from flowdump.http import urls
 
 TEXT = st.text(alphabet=st.characters(codec="utf-8"), max_size=30)
 BYTES_AS_TEXT = st.binary(max_size=30).map(lambda data: data.decode("utf-8", "surrogateescape"))

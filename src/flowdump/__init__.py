@@ -1,10 +1,13 @@
 """flowdump records, transforms and replays HTTP(S) traffic with Python scripts.
 
-``flowdump.Proxy`` is a proxy inside another program.
+``flowdump.Proxy`` is a proxy inside another program. Scripts import :mod:`flowdump.http`, :mod:`flowdump.ctx` and the
+other modules of this folder.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
+from flowdump import moved
 from flowdump.version import __version__
 
 if TYPE_CHECKING:
@@ -12,11 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Proxy", "__version__"]
 
+moved.install()
+
 
 def __getattr__(name: str) -> Any:
-    """``Proxy`` is imported when somebody asks for it: the command line has no use for it."""
+    """Import ``Proxy`` on first use, since the command line does not need it, and modules by their former names."""
     if name == "Proxy":
         from flowdump.app.embedded import Proxy
 
         return Proxy
+    if name in moved.MOVED:
+        return importlib.import_module(f"flowdump.{name}")
     raise AttributeError(f"module 'flowdump' has no attribute {name!r}")

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowdump.exceptions import FilterError, UserError
-from flowdump.log import EventLog, coloured
-from flowdump.option_table import GROUPS, OPTIONS, Spec
-from flowdump.options import Options, listing, load_config
+from flowdump.options.store import Options, listing, load_config
+from flowdump.options.table import GROUPS, OPTIONS, Spec
+from flowdump.runtime.log import EventLog, coloured
 from flowdump.version import __version__
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _invoke(**given: Any) -> None:
             click.echo(app.commands(options, log), nl=False)
             return
         log.set_verbosity(options.termlog_verbosity)
-        code = app.run(options, log)
+        code = app.start(options, log)
         sys.stdout.flush()
     except UserError as error:
         log.error(f"flowdump: {error}")

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flowdump.log import EventLog
-    from flowdump.master import Master
-    from flowdump.options import Options
+    from flowdump.options.store import Options
+    from flowdump.runtime.log import EventLog
+    from flowdump.runtime.master import Master
 
     master: Master
     options: Options

@@ -2,7 +2,8 @@
 
 The scripting API had two generations before this one (mitmproxy up to 0.17, then 0.18 to 6). What they called
 differently is here, each on top of the name of today; nothing else in flowdump uses it. What only scripts of the very
-first generation may see, because a name of today means something else, is in :mod:`flowdump.scripting.first`.
+first generation may see, because a name of today means something else, is in
+:mod:`flowdump.scripting.older.first_generation`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from flowdump.exceptions import ControlException
-from flowdump.multidict import MultiDict
-from flowdump.urls import hostport
+from flowdump.http.multidict import MultiDict
+from flowdump.http.urls import hostport
 
 if TYPE_CHECKING:
     from flowdump.flow import Flow

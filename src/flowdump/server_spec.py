@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
-from flowdump import urls
+from flowdump.http import urls
 
 Scheme = Literal["http", "https", "http3", "tls", "dtls", "tcp", "udp", "dns", "quic"]
 _SCHEMES = ("http", "https", "http3", "tls", "dtls", "tcp", "udp", "dns", "quic")

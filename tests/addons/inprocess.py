@@ -8,9 +8,9 @@ from typing import Any
 
 from flowdump import ctx
 from flowdump.addons.dumper import Dumper
-from flowdump.hooks import HookTable
-from flowdump.lifecycle import events
 from flowdump.options import Options
+from flowdump.runtime.event_sequence import events
+from flowdump.runtime.hooks import HookTable
 
 
 def shown(*flows: Any, detail: int = 1, colour: bool = False, **values: Any) -> str:

@@ -33,8 +33,8 @@ from flowdump.dns import ResourceRecord
 from flowdump.escaping import escape_controls
 from flowdump.flow import Error, Flow
 from flowdump.formats import open_flows
-from flowdump.headers import Headers
 from flowdump.http import Response
+from flowdump.http.headers import Headers
 from flowdump.options import Options
 
 HTML = {"content-type": "text/html; charset=utf-8"}

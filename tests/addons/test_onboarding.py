@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 from tests.support.live import Running, run, running, shared_confdir
 
 from flowdump.addons.onboarding import FORMS, Onboarding, page
-from flowdump.engine.authority import Authority
+from flowdump.engine.tls.authority import Authority
 
 
 def addon() -> Onboarding:

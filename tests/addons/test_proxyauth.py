@@ -111,8 +111,8 @@ def test_no_script_lets_a_stranger_in() -> None:
 
             raise AddonHalt
 
-    from flowdump.log import EventLog
-    from flowdump.master import Addons
+    from flowdump.runtime.log import EventLog
+    from flowdump.runtime.master import Addons
 
     options = Options()
     options.update(proxyauth="a:b")

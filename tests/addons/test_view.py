@@ -9,9 +9,9 @@ import pytest
 from tests.support.commands import commands
 from tests.support.flows import http_flow, response, tcp_flow, udp_flow
 
-from flowdump.command import CommandManager
 from flowdump.exceptions import CommandError
-from flowdump.hooks import HookTable
+from flowdump.runtime.commands import CommandManager
+from flowdump.runtime.hooks import HookTable
 
 
 def began(manager: CommandManager, *flows: Any) -> None:

@@ -564,7 +564,7 @@ def test_a_program_runs_on_flowdump(tmp_path: Path) -> None:
         [sys.executable, "-m", "flowdump.compat", str(tmp_path / "program.py"), "a", "-b"],
         env=environment(), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert (done.returncode, done.stdout) == (5, "flowdump.http ['a', '-b'] __main__\n"), done.stderr
+    assert (done.returncode, done.stdout) == (5, "flowdump.http.flow ['a', '-b'] __main__\n"), done.stderr
 
 
 def test_the_command_asks_for_a_module() -> None:

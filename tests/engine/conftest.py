@@ -8,19 +8,19 @@ import pytest
 from tests.support.interception import Authorities
 from tests.support.pki import Ca
 
-from flowdump.engine import openings
+from flowdump.engine.listen import first_bytes
 
 
 @pytest.fixture(autouse=True)
 def _silence(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that has to wait for the processor is not silent: no server begins in its place."""
-    monkeypatch.setattr(openings, "SILENCE", 10.0)
+    monkeypatch.setattr(first_bytes, "SILENCE", 10.0)
 
 
 @pytest.fixture
 def _silent(_silence: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that waits for its server to begin does not wait long."""
-    monkeypatch.setattr(openings, "SILENCE", 0.1)
+    monkeypatch.setattr(first_bytes, "SILENCE", 0.1)
 
 
 @pytest.fixture

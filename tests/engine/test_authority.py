@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, p
 from tests.support.pki import EXPIRED, FUTURE, Ca, Credentials, certificate_pem, key_pem, rsa_key, self_signed
 
 from flowdump.certs import Cert
-from flowdump.engine import authority as authority_module
-from flowdump.engine.authority import Authority
+from flowdump.engine.tls import authority as authority_module
+from flowdump.engine.tls.authority import Authority
 from flowdump.exceptions import UserError
 
 FILES = {
@@ -159,7 +159,7 @@ def test_being_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
     code = (
-        "import sys; from flowdump.engine.authority import Authority\n"
+        "import sys; from flowdump.engine.tls.authority import Authority\n"
         "sys.stdin.read(); print(Authority.open(sys.argv[1]).cert.fingerprint().hex())"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "new")]

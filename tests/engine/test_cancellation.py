@@ -14,8 +14,8 @@ from tests.support.http1 import CHUNKED, OK, SIZED, get, post
 from tests.support.leaving import LEAVING, STREAMED, Watch, failed_once, leave, reset
 from tests.support.live import PATIENCE, assert_quiet, origin, run, running, until
 
-from flowdump.engine import proxy as proxy_module
-from flowdump.engine import stream as stream_module
+from flowdump.engine.listen import proxy as proxy_module
+from flowdump.engine.net import stream as stream_module
 from flowdump.http import HTTPFlow
 
 

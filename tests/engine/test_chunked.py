@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowdump.engine.chunked import MAX_EXTENSIONS, WHOLE, ChunkedDecoder, encode_chunk, last_chunk
 from flowdump.engine.errors import ProtocolError
-from flowdump.engine.framing import Fields
+from flowdump.engine.http1.chunked import MAX_EXTENSIONS, WHOLE, ChunkedDecoder, encode_chunk, last_chunk
+from flowdump.engine.http1.framing import Fields
 
 Outcome = tuple[list[bytes], Fields, bytes, bool]
 

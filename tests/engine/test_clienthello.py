@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.live import PATIENCE
 
-from flowdump.engine.clienthello import LIMIT, ClientHello, parse
+from flowdump.engine.tls.client_hello import LIMIT, ClientHello, parse
 
 GREASE = 0x8A8A
 

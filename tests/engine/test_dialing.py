@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from tests.support.live import run, until
 
-from flowdump.engine import dialing
-from flowdump.engine.dialing import Dialer
-from flowdump.engine.stream import Stream, Streams
+from flowdump.engine.net import dialer as dialing
+from flowdump.engine.net.dialer import Dialer
+from flowdump.engine.net.stream import Stream, Streams
 
 #: Reserved for documentation (RFC 5737): nobody answers, and nobody says so.
 SILENT = "192.0.2.1"

@@ -31,8 +31,10 @@ from tests.support.names import (
 from tests.support.ports import free_port
 
 from flowdump.dns import DNSFlow, DNSMessage, HTTPSRecord, ResourceRecord
-from flowdump.engine import dns_transport, resolver, udp
-from flowdump.engine.dns import fit
+from flowdump.engine.dns import resolver
+from flowdump.engine.dns import transport as dns_transport
+from flowdump.engine.dns.server import fit
+from flowdump.engine.relay import udp_listener
 
 Ask = Callable[[int, DNSMessage], Awaitable[DNSMessage]]
 
@@ -575,7 +577,7 @@ def test_a_tcp_client_that_sends_nonsense() -> None:
 
 
 def test_a_flood_of_queries_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(udp, "MAX_QUERIES", 5)
+    monkeypatch.setattr(udp_listener, "MAX_QUERIES", 5)
 
     async def scenario() -> None:
         async with name_server(silent) as server, running(**before(server), dns_timeout=1) as proxy:
@@ -719,7 +721,7 @@ def test_what_would_lead_clients_around_us_is_taken_out(options: dict[str, Any],
 
 def test_a_port_that_one_transport_lacks_is_not_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[int] = []
-    listen = udp.listen
+    listen = udp_listener.listen
 
     async def taken(proxy: Any, mode: Any, host: str, port: int) -> None:
         tried.append(port)
@@ -728,7 +730,7 @@ def test_a_port_that_one_transport_lacks_is_not_the_one(monkeypatch: pytest.Monk
                 other.bind((host, port))
             await listen(proxy, mode, host, port)
 
-    monkeypatch.setattr(udp, "listen", taken)
+    monkeypatch.setattr(udp_listener, "listen", taken)
 
     async def scenario() -> None:
         async with name_server(answering("192.0.2.7")) as server, running(**before(server)) as proxy:

@@ -18,10 +18,10 @@ from tests.support.memory import traced
 from tests.support.process import PATIENCE, Live
 from tests.support.streaming import READ
 
-from flowdump.engine import http1
-from flowdump.engine import proxy as proxy_module
-from flowdump.engine.framing import CHUNKED as CHUNKED_FRAMING
-from flowdump.engine.stream import HIGH
+from flowdump.engine.http1 import connection
+from flowdump.engine.http1.framing import CHUNKED as CHUNKED_FRAMING
+from flowdump.engine.listen import proxy as proxy_module
+from flowdump.engine.net.stream import HIGH
 from flowdump.http import HTTPFlow
 
 
@@ -129,7 +129,7 @@ def test_a_body_of_very_many_very_small_chunks_takes_time_by_their_number_only()
             """Nobody sends more."""
 
     async def scenario() -> None:
-        body = http1.BodyReader(Arrived(), CHUNKED_FRAMING, "client")  # type: ignore[arg-type]
+        body = connection.BodyReader(Arrived(), CHUNKED_FRAMING, "client")  # type: ignore[arg-type]
         begun = time.process_time()
         assert await body.whole(None) == b"x" * count
         assert time.process_time() - begun < 8
@@ -172,7 +172,7 @@ def test_a_client_that_falls_silent_is_dropped(said: bytes, option: str, flows: 
 
 
 def test_a_head_that_comes_byte_by_byte_has_a_time_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http1, "HEAD_TIME", 0.3)
+    monkeypatch.setattr(connection, "HEAD_TIME", 0.3)
 
     async def scenario() -> None:
         async with running() as proxy:
@@ -202,7 +202,7 @@ def test_the_second_head_on_a_connection_has_the_whole_time_again() -> None:
                 writer.write(request[:20])
                 await until(lambda: any(stream.deadline for stream in proxy.proxy.streams))
                 (deadline,) = [stream.deadline for stream in proxy.proxy.streams if stream.deadline]
-                assert deadline >= begun + http1.HEAD_TIME
+                assert deadline >= begun + connection.HEAD_TIME
                 writer.write(request[20:])
                 await reader.readuntil(b"hi")
             assert await reader.read() == b""

@@ -70,8 +70,8 @@ async def sessions_end(proxy: Running) -> None:
 
 @pytest.mark.parametrize("kind", MODES)
 def test_any_bytes_from_a_client(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowdump.engine.openings.SILENCE", 0.005)
-    monkeypatch.setattr("flowdump.engine.session.LINGER", 0.05)
+    monkeypatch.setattr("flowdump.engine.listen.first_bytes.SILENCE", 0.005)
+    monkeypatch.setattr("flowdump.engine.listen.session.LINGER", 0.05)
 
     @SETTINGS
     @given(inputs=st.lists(INPUTS, min_size=1, max_size=4))
@@ -90,7 +90,7 @@ def test_any_bytes_from_a_client(kind: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("kind", ["reverse-tcp", "reverse-tls", "upstream", "upstream-socks", "reverse-https"])
 def test_any_bytes_from_a_server(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowdump.engine.openings.SILENCE", 0.005)
+    monkeypatch.setattr("flowdump.engine.listen.first_bytes.SILENCE", 0.005)
 
     @SETTINGS
     @given(answer=st.binary(max_size=200), start=st.sampled_from((b"", b"HTTP/1.1 200 OK\r\n", b"\5\0", b"\5\2\1\0\5")))

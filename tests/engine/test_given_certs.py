@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.support.pki import Ca, certificate_pem, key_pem, rsa_key
 
-from flowdump.engine.given_certs import GivenCerts
+from flowdump.engine.tls.custom_certs import GivenCerts
 from flowdump.exceptions import OptionsError
 
 CA = Ca()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from flowdump.engine.errors import ProtocolError
-from flowdump.engine.framing import CHUNKED, CLOSE, NONE, Fields, Framing
-from flowdump.engine.heads import (
+from flowdump.engine.http1.framing import CHUNKED, CLOSE, NONE, Fields, Framing
+from flowdump.engine.http1.heads import (
     MAX_FIELDS,
     MAX_HEAD,
     RequestHead,

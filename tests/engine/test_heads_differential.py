@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from flowdump.engine import heads
 from flowdump.engine.errors import ProtocolError
-from flowdump.engine.framing import FACTS, Fields
-from flowdump.engine.heads import (
+from flowdump.engine.http1 import heads
+from flowdump.engine.http1.framing import FACTS, Fields
+from flowdump.engine.http1.heads import (
     RequestHead,
     ResponseHead,
     head_end,

@@ -12,7 +12,7 @@ from tests.support.http2 import Peer, Reply, Reset, h2_client, h2_origin
 from tests.support.interception import Authorities, with_alpn
 from tests.support.live import Running, origin, run, running, until
 
-from flowdump.engine import http2_client
+from flowdump.engine.http2 import client as http2_client
 from flowdump.http import HTTPFlow, Response
 
 # -- what passes ---------------------------------------------------------------------------------------------------

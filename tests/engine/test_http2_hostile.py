@@ -18,12 +18,12 @@ from tests.support.http2 import Gone, Pairs, Peer, Reply, Reset, h2_client, h2_o
 from tests.support.interception import Authorities, with_alpn
 from tests.support.live import origin, run, running
 
-from flowdump.engine import http2
 from flowdump.engine.errors import ProtocolError
-from flowdump.engine.http2 import PREFACE
-from flowdump.engine.http2_codec import Patience
-from flowdump.engine.http2_fields import read_request
-from flowdump.engine.http2_stream import Inbox
+from flowdump.engine.http2 import connection
+from flowdump.engine.http2.codec import Patience
+from flowdump.engine.http2.connection import PREFACE
+from flowdump.engine.http2.fields import read_request
+from flowdump.engine.http2.stream import Inbox
 from flowdump.http import HTTPFlow, Response
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
@@ -304,7 +304,7 @@ def test_a_flood_ends_its_connection(name: str) -> None:
 
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """As much of everything at once as ever divided by 20, and next to nothing for long."""
-    monkeypatch.setattr(http2, "Patience", lambda burst, rate, now: Patience(burst // 20, 1, now))
+    monkeypatch.setattr(connection, "Patience", lambda burst, rate, now: Patience(burst // 20, 1, now))
 
 
 def test_small_messages_with_small_windows_may_go_on_for_long(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from hpack.hpack import OversizedHeaderListError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowdump.engine.http2_hpack import FieldDecoder, FieldEncoder
+from flowdump.engine.http2.hpack import FieldDecoder, FieldEncoder
 
 NAMES = st.sampled_from([b":method", b":path", b":status", b"x-a", b"accept", b"cookie", b"x" * 200]) | st.binary(
     max_size=9

@@ -18,8 +18,8 @@ from tests.support.interception import GET, Authorities, knock, names_of, read_a
 from tests.support.live import Running, assert_quiet, origin, run, running, until
 from tests.support.pki import EXPIRED, Ca, self_signed
 
-from flowdump.hook_data import ClientHelloData, TlsData
 from flowdump.http import HTTPFlow, Response
+from flowdump.runtime.hook_data import ClientHelloData, TlsData
 
 
 def test_a_broken_handshake_with_the_proxy_itself_is_told_in_words() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.support.pki import Ca, certificate_pem, rsa_key, self_signed
 
 from flowdump.certs import Cert
-from flowdump.engine.leaf import MAX_NAMES, Issuer, Leaf, ascii_name, chain_pem, names_of, organization_of
+from flowdump.engine.tls.leaf import MAX_NAMES, Issuer, Leaf, ascii_name, chain_pem, names_of, organization_of
 
 CA = Ca("root", days=(-300, 300))
 ISSUER = Issuer(CA.certificate, CA.key)

@@ -10,8 +10,8 @@ from tests.support.http1 import OK, get, post
 from tests.support.live import Running, assert_quiet, origin, run, running
 from tests.support.streaming import READ, Streamed
 
-from flowdump.engine import proxy as proxy_module
-from flowdump.engine.stream import HIGH, WRITE_HIGH
+from flowdump.engine.listen import proxy as proxy_module
+from flowdump.engine.net.stream import HIGH, WRITE_HIGH
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flowdump.engine.modes import Credentials, Mode, Target, parse
+from flowdump.engine.listen.modes import Credentials, Mode, Target, parse
 from flowdump.exceptions import OptionsError
-from flowdump.formats.stored_modes import is_known_mode
+from flowdump.formats.flowfile.stored_modes import is_known_mode
 
 HTTP = Target("http", "h", 80)
 

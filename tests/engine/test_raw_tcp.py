@@ -12,9 +12,9 @@ from tests.support.interception import Authorities, trusting, with_alpn
 from tests.support.live import Running, run, running
 from tests.support.peers import close, echo, greet, serving, socks, tunnel
 
-from flowdump.engine import tunnel as engine_tunnel
-from flowdump.engine.entrances import ENTRANCES
-from flowdump.engine.upstream import Destination
+from flowdump.engine.listen.destination import ENTRANCES
+from flowdump.engine.relay import tcp as engine_tunnel
+from flowdump.engine.upstream.pool import Destination
 from flowdump.exceptions import ControlException
 from flowdump.tcp import TCPFlow
 
@@ -113,7 +113,7 @@ def test_a_server_that_speaks_first(way: str) -> None:
 
 def test_a_slow_http_client_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server was connected to because the client was silent; that connection serves the request."""
-    monkeypatch.setattr("flowdump.engine.openings.SILENCE", 0.01)
+    monkeypatch.setattr("flowdump.engine.listen.first_bytes.SILENCE", 0.01)
     connected = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -137,7 +137,7 @@ def test_a_slow_http_client_is_still_one(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_slow_tls_client_is_still_one(monkeypatch: pytest.MonkeyPatch, pki: Authorities) -> None:
-    monkeypatch.setattr("flowdump.engine.openings.SILENCE", 0.01)
+    monkeypatch.setattr("flowdump.engine.listen.first_bytes.SILENCE", 0.01)
     connected = asyncio.Event()
 
     class Watch:
@@ -482,7 +482,7 @@ def test_half_close_in_either_direction(way: str) -> None:
 
 
 def test_an_idle_connection_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowdump.engine.proxy.TICK", 0.05)
+    monkeypatch.setattr("flowdump.engine.listen.proxy.TICK", 0.05)
 
     async def scenario() -> None:
         async with (
@@ -550,7 +550,7 @@ def test_a_reader_that_stalls_stops_the_sender() -> None:
 
 
 def test_lazy_waits_for_the_client_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowdump.engine.openings.SILENCE", 0.01)
+    monkeypatch.setattr("flowdump.engine.listen.first_bytes.SILENCE", 0.01)
 
     async def scenario() -> None:
         async with serving(greet) as server, running(connection_strategy="lazy") as proxy:

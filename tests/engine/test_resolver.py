@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowdump.engine import resolver
-from flowdump.engine.resolver import Resolver, parse_server
+from flowdump.engine.dns import resolver
+from flowdump.engine.dns.resolver import Resolver, parse_server
 from flowdump.exceptions import OptionsError
 from flowdump.options import Options
 

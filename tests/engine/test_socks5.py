@@ -15,7 +15,7 @@ from tests.support.live import origin, run, running, shared_confdir
 from tests.support.peers import close, socks, socks_request
 
 from flowdump.addons.proxyauth import ProxyAuth
-from flowdump.engine import socks5
+from flowdump.engine.net import socks5
 
 LOGIN = b"\5\1\2" + b"\1\4user\4pass"
 GET = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"

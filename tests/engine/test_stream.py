@@ -9,7 +9,7 @@ import struct
 import pytest
 from tests.support.live import run, until
 
-from flowdump.engine.stream import Stream, Streams
+from flowdump.engine.net.stream import Stream, Streams
 
 
 def test_pieces_for_a_peer_that_is_gone_are_no_lines_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

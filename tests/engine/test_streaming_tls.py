@@ -14,7 +14,7 @@ from tests.support.interception import Authorities, knock, read_all, trusting
 from tests.support.live import Running, origin, run, running, until
 from tests.support.streaming import EventStream, Flood, Stream
 
-from flowdump.engine.tls import TlsCodec
+from flowdump.engine.tls.codec import TlsCodec
 
 GET = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]

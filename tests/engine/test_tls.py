@@ -14,7 +14,7 @@ import pytest
 from tests.support.pki import Ca, certificate_pem
 from tests.support.tls import Pair, client_context, server_context
 
-from flowdump.engine.tls import Session, TlsCodec
+from flowdump.engine.tls.codec import Session, TlsCodec
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 BOTH = pytest.mark.parametrize("version", [V12, V13])

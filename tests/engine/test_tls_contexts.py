@@ -13,11 +13,11 @@ import pytest
 from tests.support.pki import Ca, certificate_pem, rsa_key
 from tests.support.tls import Pair, client_context, server_context
 
-from flowdump.engine import tls_contexts
 from flowdump.engine.errors import TlsError
-from flowdump.engine.leaf import Issuer, Leaf
-from flowdump.engine.tls import TlsCodec
-from flowdump.engine.tls_contexts import OPTIONS, TlsContexts
+from flowdump.engine.tls import contexts as tls_contexts
+from flowdump.engine.tls.codec import TlsCodec
+from flowdump.engine.tls.contexts import OPTIONS, TlsContexts
+from flowdump.engine.tls.leaf import Issuer, Leaf
 from flowdump.exceptions import OptionsError
 from flowdump.options import Options
 

@@ -12,8 +12,8 @@ from tests.support.pki import EXPIRED, FUTURE, Ca, Credentials, self_signed
 from tests.support.tls import Pair, client_context, server_context
 
 from flowdump.engine.errors import Peer
-from flowdump.engine.tls import TlsCodec
-from flowdump.engine.tls_failures import describe_failure
+from flowdump.engine.tls.codec import TlsCodec
+from flowdump.engine.tls.failures import describe_failure
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 BOTH = pytest.mark.parametrize("version", [V12, V13])

@@ -22,7 +22,7 @@ from tests.support.live import origin, run, running
 from tests.support.peers import greet, serving
 from tests.support.process import PATIENCE
 
-from flowdump.engine import origdst
+from flowdump.engine.listen import original_destination
 from flowdump.exceptions import OptionsError
 
 PORT = 8080
@@ -189,15 +189,15 @@ def test_redirected_connections(lab: Lab) -> None:
 
 def test_addresses_of_the_kernel() -> None:
     raw4 = struct.pack("=H", socket.AF_INET) + struct.pack("!H4s", 443, bytes([1, 2, 3, 4])) + bytes(8)
-    assert origdst.parse4(raw4) == ("1.2.3.4", 443)
+    assert original_destination.parse4(raw4) == ("1.2.3.4", 443)
     raw6 = struct.pack("=H", socket.AF_INET6) + struct.pack("!HI16s", 80, 7, socket.inet_pton(socket.AF_INET6, "::2"))
-    assert origdst.parse6(raw6 + bytes(4)) == ("::2", 80)
+    assert original_destination.parse6(raw6 + bytes(4)) == ("::2", 80)
 
 
 def test_other_systems_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(OptionsError, match="transparent mode needs Linux"):
-        origdst.check_platform()
+        original_destination.check_platform()
 
 
 def test_who_comes_directly_is_turned_away() -> None:

@@ -14,7 +14,8 @@ from tests.support.live import Running, run, running, until
 from tests.support.names import Talker, answering, ask, name_server, query
 from tests.support.ports import free_port
 
-from flowdump.engine import udp, udp_relay
+from flowdump.engine.relay import udp as udp_relay
+from flowdump.engine.relay import udp_listener
 from flowdump.udp import UDPFlow, UDPMessage
 
 
@@ -420,7 +421,7 @@ def test_udp_hosts_are_raw_even_in_front_of_a_name_server() -> None:
 
 
 def test_the_client_that_was_silent_the_longest_has_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(udp, "MAX_CLIENTS", 3)
+    monkeypatch.setattr(udp_listener, "MAX_CLIENTS", 3)
 
     async def scenario() -> None:
         async with echo() as server, running(**before(server)) as proxy:

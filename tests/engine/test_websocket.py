@@ -25,7 +25,7 @@ from tests.support.websocket import (
     wires,
 )
 
-from flowdump.engine import websocket as relaying
+from flowdump.engine.websocket import relay as relaying
 from flowdump.exceptions import ControlException
 from flowdump.http import HTTPFlow, Response
 
@@ -689,7 +689,7 @@ def test_a_torn_frame_is_not_followed_by_a_close_frame() -> None:
 
 
 def test_an_idle_websocket_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from flowdump.engine import proxy as proxy_module
+    from flowdump.engine.listen import proxy as proxy_module
 
     monkeypatch.setattr(proxy_module, "TICK", 0.02)
 

@@ -16,7 +16,7 @@ from tests.support.live import PATIENCE, assert_quiet, origin, run, running
 from tests.support.memory import traced
 from tests.support.websocket import DEFLATE, MASK, Watch, close, ending, frame, messages, until_close, wires
 
-from flowdump.engine import ws_way
+from flowdump.engine.websocket import direction
 
 FRAGMENTS = 100_000
 
@@ -59,7 +59,7 @@ def test_time_is_linear_in_the_size_of_a_message(streamed: bool) -> None:
 
 def test_lengths_of_endless_fragments_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message passes; an edit of it has fewer fragments than came."""
-    monkeypatch.setattr(ws_way, "MAX_FRAGMENTS", 3)
+    monkeypatch.setattr(direction, "MAX_FRAGMENTS", 3)
 
     def change(message: object) -> None:
         message.content = message.content.replace(b"a", b"b")  # type: ignore[attr-defined]

@@ -14,9 +14,9 @@ from tests.support.ws_frames import read
 from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import FrameProtocol
 
-from flowdump.engine import ws_codec
 from flowdump.engine.errors import Peer
-from flowdump.engine.ws_codec import TOO_BIG, Agreement, Decoder, Deflate, Encoder, Violation, agreement
+from flowdump.engine.websocket import frames as ws_codec
+from flowdump.engine.websocket.frames import TOO_BIG, Agreement, Decoder, Deflate, Encoder, Violation, agreement
 from flowdump.websocket import BINARY, TEXT
 
 TAIL = b"\x00\x00\xff\xff"

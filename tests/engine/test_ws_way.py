@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.support.websocket import MASK, frame
 from tests.support.ws_frames import read
 
-from flowdump.engine import ws_way
-from flowdump.engine.ws_codec import Agreement, Decoder, Deflate
-from flowdump.engine.ws_way import Way, Whole
+from flowdump.engine.websocket import direction
+from flowdump.engine.websocket.direction import Way, Whole
+from flowdump.engine.websocket.frames import Agreement, Decoder, Deflate
 from flowdump.websocket import BINARY, WebSocketMessage
 
 TEXT = b"what is said again and again, and again, and again"
@@ -125,7 +125,7 @@ def test_large_messages_are_written_in_parts() -> None:
 @pytest.mark.parametrize("deflate", [None, Deflate()])
 def test_endless_fragments_are_not_kept_as_they_came(monkeypatch: pytest.MonkeyPatch, deflate: Deflate | None) -> None:
     """The message goes on as one frame, also when more of it follows, and so do those behind it."""
-    monkeypatch.setattr(ws_way, "MAX_OVERHEAD", 1000)
+    monkeypatch.setattr(direction, "MAX_OVERHEAD", 1000)
     through, client = way(deflate, deflate), Client(deflate)
     begin, end = _split(client.message(TEXT * 10, deflate is not None, 3))
     (whole,) = wholes(through, begin + frame(0x00, b"", MASK) * 500 + end)

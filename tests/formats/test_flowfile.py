@@ -36,9 +36,17 @@ from tests.support.memory import traced
 
 from flowdump.exceptions import FlowFileError
 from flowdump.flow import Flow
-from flowdump.formats import flowfile, tnetstring
-from flowdump.formats.flowfile import FlowFile, FlowReader, FlowWriter, Problem, encode_flow, looks_native
-from flowdump.formats.state import complete
+from flowdump.formats.flowfile import reader
+from flowdump.formats.flowfile.reader import (
+    FlowFile,
+    FlowReader,
+    FlowWriter,
+    Problem,
+    encode_flow,
+    looks_native,
+    tnetstring,
+)
+from flowdump.formats.flowfile.state import complete
 
 # -- reading: helpers ----------------------------------------------------------------------------------------------
 
@@ -160,13 +168,13 @@ def test_a_file_may_have_been_read_from_before(tmp_path: Path, beginning: int) -
 
 def test_a_file_may_grow_while_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "growing"
-    first = record(named("a", b"x" * flowfile.CHUNK))
+    first = record(named("a", b"x" * reader.CHUNK))
     path.write_bytes(first)
     with path.open("rb") as fo:
-        reader = FlowReader(fo)
+        flows = FlowReader(fo)
         with path.open("ab") as more:
-            more.write(b"".join(record(named(name, b"y" * flowfile.CHUNK)) for name in "bc"))
-        assert [flow.id for flow in reader] == ["a", "b", "c"]
+            more.write(b"".join(record(named(name, b"y" * reader.CHUNK)) for name in "bc"))
+        assert [flow.id for flow in flows] == ["a", "b", "c"]
 
 
 # -- truncated, damaged --------------------------------------------------------------------------------------------
@@ -265,7 +273,7 @@ def test_a_record_appended_behind_a_torn_one_is_read(tmp_path: Path) -> None:
 
 
 def test_damage_beyond_one_chunk(tmp_path: Path) -> None:
-    big = b"x" * (2 * flowfile.CHUNK)
+    big = b"x" * (2 * reader.CHUNK)
     parts = [record(named(name, big)) for name in "abc"]
     parts[1] = parts[1][:-10] + parts[1][-9:]
     expected = ["a", "c"], [len(parts[0])]
@@ -594,7 +602,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = T0
-        monkeypatch.setattr(flowfile, "time", self)
+        monkeypatch.setattr(reader, "time", self)
 
     def time(self) -> float:
         return self.now
@@ -671,7 +679,7 @@ LIMITED = """
 import resource, signal, sys
 sys.path[:0] = [{root!r}]
 from tests.support.flows import http_flow, response
-from flowdump.formats.flowfile import FlowFile
+from flowdump.formats.flowfile.reader import FlowFile
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 out = FlowFile("+" + sys.argv[1])
@@ -701,7 +709,7 @@ def test_a_full_disk_leaves_whole_records_only(tmp_path: Path, before: list[str]
 KILLED = """
 import os, signal, sys
 from tests.support.flows import http_flow, response
-from flowdump.formats.flowfile import FlowFile
+from flowdump.formats.flowfile.reader import FlowFile
 out = FlowFile(sys.argv[1])
 out.open()
 real = os.write

@@ -18,8 +18,8 @@ from tests.support.flows import http_flow, record, response
 
 from flowdump.exceptions import FlowFileError
 from flowdump.formats import Input, open_flows, open_input
-from flowdump.formats.flowfile import Problem
-from flowdump.formats.har_write import HarWriter
+from flowdump.formats.flowfile.reader import Problem
+from flowdump.formats.har.write import HarWriter
 
 NAMES = ["a", "b", "c"]
 

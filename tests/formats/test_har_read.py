@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowdump.exceptions import FlowFileError
-from flowdump.formats.flowfile import FlowReader, FlowWriter
-from flowdump.formats.har_read import HarProblem, flow_from_entry, inflate_chunks, read_har
-from flowdump.formats.har_write import entry_json
+from flowdump.formats.flowfile.reader import FlowReader, FlowWriter
+from flowdump.formats.har.read import HarProblem, flow_from_entry, inflate_chunks, read_har
+from flowdump.formats.har.write import entry_json
 from flowdump.http import HTTPFlow, Response
 
 STARTED = "2023-03-30T00:00:54.250Z"

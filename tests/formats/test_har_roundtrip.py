@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.support import har, states
 
-from flowdump.formats.har_read import flow_from_entry, read_har
-from flowdump.formats.har_values import is_understood
-from flowdump.formats.har_write import HarWriter, entry_json
+from flowdump.formats.har.read import flow_from_entry, read_har
+from flowdump.formats.har.values_in import is_understood
+from flowdump.formats.har.write import HarWriter, entry_json
 from flowdump.http import HTTPFlow, Request, Response
 
 #: Dates are written in whole microseconds, and moments in Unix seconds have steps of a quarter of one.

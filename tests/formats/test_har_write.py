@@ -19,11 +19,12 @@ from tests.support.har import T0, make_flow
 
 from flowdump.connection import Client, Server
 from flowdump.flow import Error
-from flowdump.formats import flowfile, har_write
-from flowdump.formats.har_read import read_har
-from flowdump.formats.har_write import HarWriter, entry_json
-from flowdump.headers import Headers
+from flowdump.formats import flowfile
+from flowdump.formats.har import write as har_write
+from flowdump.formats.har.read import read_har
+from flowdump.formats.har.write import HarWriter, entry_json
 from flowdump.http import HTTPFlow, Request, Response
+from flowdump.http.headers import Headers
 from flowdump.tcp import TCPFlow
 from flowdump.websocket import BINARY, TEXT, WebSocketData, WebSocketMessage
 

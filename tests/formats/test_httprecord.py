@@ -19,12 +19,11 @@ from tests.support.traffic import certificate
 
 from flowdump.certs import Cert
 from flowdump.flow import Error, Flow
-from flowdump.formats import httprecord, tnetstring
-from flowdump.formats.flowfile import encode_flow
-from flowdump.formats.migrations import Migrator
-from flowdump.formats.state import complete
-from flowdump.headers import Headers
+from flowdump.formats.flowfile.migrations import Migrator
+from flowdump.formats.flowfile.reader import encode_flow, plain_records, tnetstring
+from flowdump.formats.flowfile.state import complete
 from flowdump.http import HTTPFlow, Response
+from flowdump.http.headers import Headers
 from flowdump.websocket import WebSocketData
 
 State = dict[str, Any]
@@ -76,7 +75,7 @@ def facts(flow: Flow) -> bytes:
 
 def check(record: bytes) -> HTTPFlow | None:
     """Hold both paths together for one record; gives the flow of the fast one."""
-    fast = httprecord.decode(record)
+    fast = plain_records.decode(record)
     if fast is not None:
         general = slow(record)
         assert general is not None
@@ -85,7 +84,7 @@ def check(record: bytes) -> HTTPFlow | None:
         for name in ("client_conn", "server_conn"):
             assert vars(getattr(fast, name)) == vars(getattr(general, name))
         assert type(fast.request.headers) is Headers
-        assert httprecord.encode(fast) == record
+        assert plain_records.encode(fast) == record
     return fast
 
 
@@ -182,7 +181,7 @@ def test_unusual_flows_are_left_to_the_general_path(path: str) -> None:
 
 def test_other_kinds_of_flows_are_left_to_the_general_path() -> None:
     for flow in (tcp_flow(b"x"), websocket_flow("x")):
-        assert httprecord.decode(encode_flow(flow)) is None
+        assert plain_records.decode(encode_flow(flow)) is None
 
 
 # -- anything ------------------------------------------------------------------------------------------------------
@@ -280,7 +279,7 @@ def test_made_up_flows(state: State) -> None:
     assert flow is not None
     assert encode_flow(flow) == record
     fresh = Flow.from_state(flow.get_state())
-    assert httprecord.encode(fresh) in (record, None)
+    assert plain_records.encode(fresh) in (record, None)
 
 
 @settings(deadline=None, max_examples=100)
@@ -328,7 +327,7 @@ def test_every_digit_changed() -> None:
 def test_cut_at_every_byte() -> None:
     for record in RECORDS:
         for size in range(len(record)):
-            assert httprecord.decode(record[:size]) is None
+            assert plain_records.decode(record[:size]) is None
 
 
 def sloppy(value: Any, chance: Callable[[], bool]) -> bytes:
@@ -504,11 +503,11 @@ ASTRAY = {"odd is_replay", "client odd peername", "client tls"}
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_flow_is_written_as_the_general_path_writes_it(base: Callable[[], State], change: str) -> None:
     record = tnetstring.dumps(base())
-    flow = httprecord.decode(record)
+    flow = plain_records.decode(record)
     assert flow is not None
     CHANGES[change](flow)
     expected = _canonical(flow)
-    assert httprecord.encode(flow) in (expected, None)
+    assert plain_records.encode(flow) in (expected, None)
     assert encode_flow(flow) == expected
     # The same without a record to copy from.
     fresh = Flow.from_state(tnetstring.loads(record))
@@ -522,19 +521,19 @@ def test_a_changed_flow_is_written_as_the_general_path_writes_it(base: Callable[
 
 @pytest.mark.parametrize("change", ["status", "path", "response content", "comment", "client peername", "error", "id"])
 def test_common_changes_stay_on_the_fast_path(change: str) -> None:
-    flow = httprecord.decode(RECORDS[0])
+    flow = plain_records.decode(RECORDS[0])
     assert flow is not None
     CHANGES[change](flow)
-    assert httprecord.encode(flow) == _canonical(flow)
+    assert plain_records.encode(flow) == _canonical(flow)
     fresh = Flow.from_state(plain())
     CHANGES[change](fresh)
-    assert httprecord.encode(fresh) == _canonical(fresh)
+    assert plain_records.encode(fresh) == _canonical(fresh)
 
 
 @settings(deadline=None, max_examples=150)
 @given(st.lists(st.sampled_from(sorted(set(CHANGES) - ASTRAY)), min_size=2, max_size=4), st.sampled_from(RECORDS[:2]))
 def test_several_changes(changes: list[str], record: bytes) -> None:
-    flow = httprecord.decode(record)
+    flow = plain_records.decode(record)
     assert flow is not None
     for change in changes:
         try:
@@ -551,26 +550,26 @@ def test_several_changes(changes: list[str], record: bytes) -> None:
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_that_was_taken_back_leaves_the_record(change: str) -> None:
     record = RECORDS[1]
-    flow, other = httprecord.decode(record), httprecord.decode(record)
+    flow, other = plain_records.decode(record), plain_records.decode(record)
     assert flow is not None
     assert other is not None
     before = copy.deepcopy(flow.get_state())
     CHANGES[change](flow)
     # Flows of one connection share what is known of it: a change in one must not show in another.
     assert facts(other) == tnetstring.dumps(before)
-    assert httprecord.encode(other) == record
-    again = httprecord.decode(record)
+    assert plain_records.encode(other) == record
+    again = plain_records.decode(record)
     assert again is not None
     assert facts(again) == tnetstring.dumps(before)
 
 
 def test_made_flows_are_written_without_a_detour() -> None:
     flow = http_flow("https://example.com/", response(200, b"body", {"content-type": "text/plain"}))
-    assert httprecord.encode(flow) == _canonical(flow)
+    assert plain_records.encode(flow) == _canonical(flow)
 
 
 def test_a_copy_and_a_reverted_flow_are_written_as_they_are() -> None:
-    flow = httprecord.decode(RECORDS[0])
+    flow = plain_records.decode(RECORDS[0])
     assert flow is not None
     twin = flow.copy()
     assert encode_flow(twin) == _canonical(twin)
@@ -583,7 +582,7 @@ def test_a_copy_and_a_reverted_flow_are_written_as_they_are() -> None:
 
 @pytest.mark.parametrize("depth", [100, 190, 194, 195, 196, 197, 198, 199, 300])
 def test_deep_metadata_never_makes_a_flow_unreadable(depth: int) -> None:
-    flow = httprecord.decode(RECORDS[0])
+    flow = plain_records.decode(RECORDS[0])
     assert flow is not None
     flow.metadata["kept"] = 1
     flow.metadata["deep"] = deep = []

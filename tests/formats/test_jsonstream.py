@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.support.memory import traced
 
-from flowdump.formats.jsonstream import ArrayElements, JsonStreamError, inflate_chunks
+from flowdump.formats.har.json_array import ArrayElements, JsonStreamError, inflate_chunks
 
 PATH = ("log", "entries")
 ENTRIES: list[Any] = [

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.notation import restored
 
-from flowdump.formats import tnetstring
-from flowdump.formats.migrations import Migrator, NewerVersionError, read_version
-from flowdump.formats.state import StateError
+from flowdump.formats.flowfile import tnetstring
+from flowdump.formats.flowfile.migrations import Migrator, NewerVersionError, read_version
+from flowdump.formats.flowfile.state import StateError
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"

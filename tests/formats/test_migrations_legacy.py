@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowdump.formats.migrations import Migrator
-from flowdump.formats.state import StateError
+from flowdump.formats.flowfile.migrations import Migrator
+from flowdump.formats.flowfile.state import StateError
 
 
 def json_record(**changes: Any) -> bytes:

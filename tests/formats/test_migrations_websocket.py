@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from flowdump.formats import migrations_websocket
-from flowdump.formats.migrations import Migrator
+from flowdump.formats.flowfile.migrations import Migrator, websocket
 
 
 def connections() -> dict[str, Any]:
@@ -71,7 +70,7 @@ def test_messages_join_a_copy_of_their_handshake(version: object) -> None:
         "close_reason": "bye",
         "timestamp_end": None,
     }
-    assert joined["metadata"] == {"websocket": True, "duplicated": migrations_websocket.DUPLICATED}
+    assert joined["metadata"] == {"websocket": True, "duplicated": websocket.DUPLICATED}
     assert (joined["type"], joined["id"], joined["request"]["path"]) == ("http", "h1", b"/ws")
     assert joined["request"] is not plain["request"]
 
@@ -89,7 +88,7 @@ def test_other_flows_are_not_remembered() -> None:
 def test_messages_without_a_handshake_get_a_stand_in() -> None:
     [flow] = migrate(messages(error={"msg": "lost", "timestamp": 7.0}))
     assert (flow["id"], flow["marked"], flow["response"]) == ("w1", ":default:", None)
-    assert flow["metadata"] == {"duplicated": migrations_websocket.DUPLICATED}
+    assert flow["metadata"] == {"duplicated": websocket.DUPLICATED}
     assert flow["request"] == {
         "path": b"/",
         "authority": b"",
@@ -154,7 +153,7 @@ def test_surrogates_in_old_text_messages_become_the_bytes_they_stand_for() -> No
 
 
 def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(migrations_websocket, "MAX_HANDSHAKES", 2)
+    monkeypatch.setattr(websocket, "MAX_HANDSHAKES", 2)
     records = [handshake(id=f"h{number}") for number in range(1, 4)]
     wanted = [messages(metadata={"websocket_handshake": f"h{number}"}) for number in range(1, 4)]
     flows = migrate(*records, *wanted)[3:]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowdump.formats import state, tnetstring
-from flowdump.formats.state import StateError, complete, complete_section
+from flowdump.formats.flowfile import state, tnetstring
+from flowdump.formats.flowfile.state import StateError, complete, complete_section
 
 PLAIN = st.recursive(
     st.one_of(

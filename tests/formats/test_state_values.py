@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowdump.formats import state_values as v
-from flowdump.formats.state_values import Context, StateError
+from flowdump.formats.flowfile import values as v
+from flowdump.formats.flowfile.values import Context, StateError
 
 NOW = Context(7.5, "tcp")
 

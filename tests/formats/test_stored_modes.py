@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowdump.formats.stored_modes import is_known_mode, storable_mode
+from flowdump.formats.flowfile.stored_modes import is_known_mode, storable_mode
 
 ACCEPTED = [
     "regular",

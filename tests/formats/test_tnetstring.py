@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowdump.formats import tnetstring
-from flowdump.formats.tnetstring import EncodeError, TnetstringError, dumps, loads, parse
+from flowdump.formats.flowfile import tnetstring
+from flowdump.formats.flowfile.tnetstring import EncodeError, TnetstringError, dumps, loads, parse
 
 SCALARS = st.one_of(
     st.none(),

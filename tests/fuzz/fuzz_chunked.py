@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flowdump.engine.chunked import ChunkedDecoder
 from flowdump.engine.errors import ProtocolError
+from flowdump.engine.http1.chunked import ChunkedDecoder
 
 FRONTS = (b"", b"5\r\nhello\r\n", b"ffff;a=b\r\n", b"0\r\nName: value\r\n")
 

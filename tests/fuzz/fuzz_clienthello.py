@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowdump.engine import clienthello
+from flowdump.engine.tls import client_hello
 
 FRONTS = (
     b"",
@@ -16,9 +16,9 @@ def one_input(data: bytes) -> None:
     """Raises nothing but AssertionError, for what must not be."""
     raw = FRONTS[data[0] & 3 if data else 0] + data[1:]
     try:
-        hello = clienthello.parse(raw)
+        hello = client_hello.parse(raw)
     except ValueError:
         return
     if hello is not None:
         assert hello.sni is None or hello.sni.isascii()
-        assert clienthello.parse(raw + b"more") == hello
+        assert client_hello.parse(raw + b"more") == hello

@@ -6,8 +6,8 @@ The first byte chooses what is put in front: nothing, a header, or a header with
 from __future__ import annotations
 
 from flowdump.dns import DNSMessage
-from flowdump.dns_wire import MalformedMessage
-from flowdump.engine.dns import failure, fit, udp_limit
+from flowdump.dns.wire import MalformedMessage
+from flowdump.engine.dns.server import failure, fit, udp_limit
 
 QUESTION = b"\x01a\x07example\x00\x00\x01\x00\x01"
 FRONTS = (

@@ -5,8 +5,8 @@ The first byte chooses what is put in front, so that more than start lines is me
 
 from __future__ import annotations
 
-from flowdump.engine import heads
 from flowdump.engine.errors import ProtocolError
+from flowdump.engine.http1 import heads
 
 FRONTS = (b"", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n", b"HTTP/1.1 200 OK\r\n")
 

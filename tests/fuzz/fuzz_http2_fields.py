@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from hpack import Decoder, HPACKError
 
-from flowdump.engine import http2_fields, outgoing
 from flowdump.engine.errors import ProtocolError
-from flowdump.engine.heads import parse_request_head
-from flowdump.engine.http2_hpack import FieldDecoder, FieldEncoder
-from flowdump.headers import Headers
+from flowdump.engine.http1 import outgoing
+from flowdump.engine.http1.heads import parse_request_head
+from flowdump.engine.http2 import fields as http2_fields
+from flowdump.engine.http2.hpack import FieldDecoder, FieldEncoder
 from flowdump.http import RequestData
+from flowdump.http.headers import Headers
 
 SIZE = 1 << 16
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowdump.engine import socks5
+from flowdump.engine.net import socks5
 
 FRONTS = (b"", b"\x05\x01\x00", b"\x05\x01\x00\x03", b"\x01")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowdump.formats import tnetstring
+from flowdump.formats.flowfile import tnetstring
 
 
 def one_input(data: bytes) -> None:

@@ -6,7 +6,7 @@ The first byte chooses peer, compression and limit; the second one where the inp
 from __future__ import annotations
 
 from flowdump.engine.errors import Peer
-from flowdump.engine.ws_codec import Decoder, Deflate, Violation
+from flowdump.engine.websocket.frames import Decoder, Deflate, Violation
 
 LIMITS = (None, 0, 100, 40_000)
 

@@ -14,7 +14,7 @@ from tests.support.live import Running, run, running, until
 from tests.support.names import Talker, answering, name_server, query
 
 from flowdump.dns import DNSMessage
-from flowdump.dns_wire import MalformedMessage
+from flowdump.dns.wire import MalformedMessage
 
 GOOD = query().packed
 

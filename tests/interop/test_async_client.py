@@ -13,7 +13,7 @@ import pytest
 from tests.support.live import PATIENCE, Running, origin, run, running, shared_confdir, until
 from tests.support.pki import Ca
 
-from flowdump.engine.authority import Authority
+from flowdump.engine.tls.authority import Authority
 
 httpx = pytest.importorskip("httpx", reason="httpx is not installed")
 

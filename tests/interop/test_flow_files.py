@@ -13,7 +13,8 @@ from tests.support.mitmproxy import Mitmproxy, Read
 from tests.support.notation import differences, exact, notation
 from tests.support.states import BASES, mixtures, variants
 
-from flowdump.formats import open_flows, tnetstring
+from flowdump.formats import open_flows
+from flowdump.formats.flowfile import tnetstring
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 FILES = sorted(str(file.relative_to(DATA)) for file in DATA.glob("**/*.mitm"))

@@ -18,7 +18,7 @@ import pytest
 from tests.support.live import PATIENCE, Running, run, running, shared_confdir
 from tests.support.pki import Ca, key_pem
 
-from flowdump.engine.authority import Authority
+from flowdump.engine.tls.authority import Authority
 
 grpc = pytest.importorskip("grpc", reason="grpcio is not installed")
 

@@ -22,10 +22,11 @@ from tests.support.notation import restored
 from tests.support.states import HTML, T0, State, dns_state, http_state, mixtures, tcp_state, variants, websocket_state
 from tests.support.traffic import states
 
-from flowdump import encoding
 from flowdump.flow import Flow
-from flowdump.formats import open_flows, tnetstring
-from flowdump.formats.har_write import HarWriter
+from flowdump.formats import open_flows
+from flowdump.formats.flowfile import tnetstring
+from flowdump.formats.har.write import HarWriter
+from flowdump.http import content_coding
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 RECORDED = sorted(str(file.relative_to(DATA)) for file in DATA.glob("har_files/*.har"))
@@ -84,7 +85,7 @@ def decoded(message: dict[str, Any]) -> bytes:
     headers = {plain(name).lower(): plain(value).decode() for name, value in message["headers"]}
     coding = headers.get(b"content-encoding")
     body = plain(message["content"])
-    return encoding.decode(body, coding) if coding and body else body
+    return content_coding.decode(body, coding) if coding and body else body
 
 
 def flows_of(path: Path) -> list[Any]:

@@ -16,7 +16,8 @@ from tests.support.notation import decoded, differences, exact
 from tests.support.states import BASES, variants
 from tests.support.traffic import states
 
-from flowdump.formats import open_flows, tnetstring
+from flowdump.formats import open_flows
+from flowdump.formats.flowfile import tnetstring
 
 Flowdump = Callable[..., str]
 

@@ -17,8 +17,8 @@ from tests.support.flows import http_flow, read_flows, response, write_flows
 
 from flowdump import app
 from flowdump.flow import Flow
-from flowdump.log import EventLog
 from flowdump.options import Options
+from flowdump.runtime.log import EventLog
 
 
 class Outcome(NamedTuple):
@@ -66,7 +66,7 @@ class Bench:
         own: dict[str, Any] = {"rfile": [str(source)], "scripts": scripts, "save_stream_file": str(target)}
         options.update(**(own | {"flow_detail": 0, "server": False} | values))
         try:
-            code = app.run(options, EventLog(stream, self.verbosity))
+            code = app.start(options, EventLog(stream, self.verbosity))
         except SystemExit as ended:
             code = int(ended.code or 0)
         return Outcome(code, stream.getvalue(), read_flows(target) if target.exists() else None)

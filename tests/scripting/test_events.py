@@ -8,7 +8,7 @@ import pytest
 from tests.scripting.inprocess import Bench, plain
 from tests.support.flows import dns_flow, every_kind, http_flow, response, tcp_flow, udp_flow, websocket_flow
 
-from flowdump.hooks import EVENT_NAMES
+from flowdump.runtime.hooks import EVENT_NAMES
 
 #: A script that notes every event with what is in the flow at that time.
 NOTING = f"""

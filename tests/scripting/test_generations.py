@@ -11,10 +11,10 @@ from tests.scripting.inprocess import Bench, plain
 from tests.support.flows import client, http_flow, response, server, websocket_flow
 
 from flowdump import compat, ctx
-from flowdump.hooks import fire
-from flowdump.log import EventLog
-from flowdump.master import Addons, Master
 from flowdump.options import Options
+from flowdump.runtime.hooks import fire
+from flowdump.runtime.log import EventLog
+from flowdump.runtime.master import Addons, Master
 from flowdump.scripting.script import Script
 
 

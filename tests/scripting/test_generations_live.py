@@ -13,9 +13,9 @@ from tests.support.live import Origin, Running, origin, run, running
 from tests.support.websocket import wires
 
 from flowdump import compat, ctx
-from flowdump.log import EventLog
-from flowdump.master import Master
 from flowdump.options import Options
+from flowdump.runtime.log import EventLog
+from flowdump.runtime.master import Master
 from flowdump.scripting.script import Script
 
 Scenario = Callable[[Running, Origin, Script], Coroutine[Any, Any, None]]

@@ -14,7 +14,7 @@ import pytest
 from tests.support.live import Running, run, running
 
 from flowdump import compat, ctx
-from flowdump.master import Loader
+from flowdump.runtime.master import Loader
 from flowdump.scripting.reload import Reloader
 from flowdump.scripting.script import Script
 

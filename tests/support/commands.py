@@ -7,11 +7,11 @@ from typing import Any
 from flowdump import ctx
 from flowdump.addons.own_commands import own_commands
 from flowdump.addons.view import FlowRegister
-from flowdump.command import CommandManager
-from flowdump.log import EventLog
-from flowdump.master import Master
 from flowdump.options import Options
-from flowdump.scripting.once import ScriptOnce
+from flowdump.runtime.commands import CommandManager
+from flowdump.runtime.log import EventLog
+from flowdump.runtime.master import Master
+from flowdump.scripting.run_command import ScriptOnce
 
 
 def commands(*addons: Any, **options: Any) -> CommandManager:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from flowdump.connection import Client, Server
 from flowdump.flow import Error
-from flowdump.headers import Headers
 from flowdump.http import HTTPFlow, Request, Response
+from flowdump.http.headers import Headers
 from flowdump.websocket import BINARY, TEXT, WebSocketData, WebSocketMessage
 
 T0 = 1_700_000_000.25

@@ -12,7 +12,7 @@ from cryptography import x509
 from tests.support.live import PATIENCE, Running, shared_confdir
 from tests.support.pki import Ca, Credentials
 
-from flowdump.engine.authority import Authority
+from flowdump.engine.tls.authority import Authority
 
 GET = b"GET / HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n"
 

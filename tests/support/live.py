@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from flowdump import ctx
-from flowdump.engine.proxy import Proxy
+from flowdump.engine.listen.proxy import Proxy
 from flowdump.flow import Flow
 from flowdump.http import HTTPFlow
-from flowdump.log import EventLog
-from flowdump.master import Master
 from flowdump.options import Options
+from flowdump.runtime.log import EventLog
+from flowdump.runtime.master import Master
 
 #: A scenario that takes longer than this hangs, on a busy machine too.
 PATIENCE = 60.0

@@ -30,7 +30,7 @@ from typing import Self
 from tests.support.flows import SLOW, environment
 from tests.support.live import shared_confdir
 
-from flowdump.engine.authority import Authority
+from flowdump.engine.tls.authority import Authority
 
 #: A wait that is longer than this hangs.
 PATIENCE = 60

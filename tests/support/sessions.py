@@ -28,7 +28,7 @@ from tests.support.flows import SLOW
 from tests.support.live import shared_confdir
 from tests.support.ports import free_ports
 
-from flowdump.engine.authority import Authority
+from flowdump.engine.tls.authority import Authority
 
 #: Ports that documents name; others are left as they are.
 PORTS = re.compile(r"\b(?:8080|8081|8082|8443|8000|8001|9000|1080|5353)\b")

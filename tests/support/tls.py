@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import NamedTuple
 
-from flowdump.engine.tls import TlsCodec
+from flowdump.engine.tls.codec import TlsCodec
 
 
 class Pair(NamedTuple):

@@ -25,7 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flowdump.formats import state, tnetstring
+from flowdump.formats.flowfile import state, tnetstring
 
 State = dict[str, Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flowdump.engine.ws_codec import Decoder, Violation
+from flowdump.engine.websocket.frames import Decoder, Violation
 
 
 class Message(NamedTuple):

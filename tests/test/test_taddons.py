@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from flowdump import command, ctx
+from flowdump import ctx
 from flowdump.addons import anticache
 from flowdump.exceptions import AddonHalt, AddonManagerError, CommandError, OptionsError, ScriptError
 from flowdump.options import Options
+from flowdump.runtime import commands
 from flowdump.scripting.script import Script
 from flowdump.test import taddons, tflow
 
@@ -145,7 +146,7 @@ def test_addons_come_and_go() -> None:
 
 
 def test_commands() -> None:
-    @command.command("add")
+    @commands.command("add")
     def add(a: int, words: Sequence[str]) -> str:
         return f"{a + 1} {list(words)}"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from flowdump import ctx
 
 if TYPE_CHECKING:
-    from flowdump.http import HTTPFlow
+    from flowdump.http.flow import HTTPFlow
 
 #: ``h2="host:443"; ma=86400`` (RFC 7838 section 3), the protocol in front of the first equals sign.
 _ALTERNATIVE = re.compile(r'\s*([^=,;\s"]+)="([^"]*)"((?:\s*;\s*[^=,;\s]+=(?:"[^"]*"|[^,;"\s]*))*)\s*(?:,|$)')

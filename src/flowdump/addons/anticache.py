@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flowdump import ctx
 
 if TYPE_CHECKING:
-    from flowdump.http import HTTPFlow
+    from flowdump.http.flow import HTTPFlow
 
 
 class AntiCache:

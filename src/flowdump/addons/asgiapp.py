@@ -11,11 +11,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from flowdump import ctx
-from flowdump.http import Headers, Response
-from flowdump.urls import unquote
+from flowdump.http.flow import Headers, Response
+from flowdump.http.urls import unquote
 
 if TYPE_CHECKING:
-    from flowdump.http import HTTPFlow
+    from flowdump.http.flow import HTTPFlow
 
 
 class _App:

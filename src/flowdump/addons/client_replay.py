@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from flowdump import command, ctx
-from flowdump.command_types import Path
+from flowdump import ctx
 from flowdump.exceptions import CommandError, OptionsError, UserError
 from flowdump.flow import Flow
+from flowdump.runtime import commands
+from flowdump.runtime.arguments import Path
 
 
 class Replayer(Protocol):
@@ -67,12 +68,12 @@ class ClientReplay:
         self._made = self._made or self._make()
         return self._made
 
-    @command.command("replay.client")
+    @commands.command("replay.client")
     def replay(self, flows: Sequence[Flow]) -> None:
         """Send requests again, when it is their turn; flows that cannot be sent are left out."""
         self._replayer().add(flows)
 
-    @command.command("replay.client.file")
+    @commands.command("replay.client.file")
     def file(self, path: Path) -> None:
         """Send the requests of a flow file or HAR again."""
         try:
@@ -80,12 +81,12 @@ class ClientReplay:
         except UserError as error:
             raise CommandError(str(error)) from None
 
-    @command.command("replay.client.count")
+    @commands.command("replay.client.count")
     def count(self) -> int:
         """How many flows wait to be sent or are under way; a file that is still read counts as one."""
         return self._made.count if self._made else 0
 
-    @command.command("replay.client.stop")
+    @commands.command("replay.client.stop")
     def stop(self) -> None:
         """Send nothing more of what waits; what is under way goes on."""
         if self._made is not None:

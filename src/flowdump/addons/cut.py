@@ -13,11 +13,12 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from flowdump import command, ctx
+from flowdump import ctx
 from flowdump.certs import Cert
-from flowdump.command_types import CutSpec, Data, Path
 from flowdump.exceptions import CommandError
 from flowdump.flow import Flow
+from flowdump.runtime import commands
+from flowdump.runtime.arguments import CutSpec, Data, Path
 
 #: Parts of an address, which is a tuple.
 _ADDRESS = {"host": 0, "port": 1}
@@ -26,12 +27,12 @@ _ADDRESS = {"host": 0, "port": 1}
 class Cut:
     """Both commands raise CommandError for names that begin with an underscore: they are nobody's business."""
 
-    @command.command("cut")
+    @commands.command("cut")
     def cut(self, flows: Sequence[Flow], cuts: CutSpec) -> Data:
         """A row for each flow, a column for each path such as request.method or response.header[etag]."""
         return [[extract(path, flow) for path in cuts] for flow in flows]  # type: ignore[return-value]
 
-    @command.command("cut.save")
+    @commands.command("cut.save")
     def save(self, flows: Sequence[Flow], cuts: CutSpec, path: Path) -> None:
         """Write the rows to a file as CSV, a single value as it is; with + before the path they are appended."""
         rows: Any = self.cut(flows, cuts)

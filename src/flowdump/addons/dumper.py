@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from flowdump.certs import Cert
-    from flowdump.dns import DNSFlow, DNSMessage
+    from flowdump.dns.message import DNSFlow, DNSMessage
     from flowdump.flow import Flow
-    from flowdump.http import Headers, HTTPFlow, Message, Request
-    from flowdump.options import Options
+    from flowdump.http.flow import Headers, HTTPFlow, Message, Request
+    from flowdump.options.store import Options
 
     #: Before the outcome, the outcome, behind it; blanks between them are part of the outer two.
     Line = tuple[str, str, str]

@@ -16,15 +16,16 @@ import shlex
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowdump import command, ctx
-from flowdump.command_types import Choice, Path
+from flowdump import ctx
 from flowdump.exceptions import CommandError
 from flowdump.flow import Flow
+from flowdump.runtime import commands
+from flowdump.runtime.arguments import Choice, Path
 
 if TYPE_CHECKING:
-    from flowdump.headers import Headers
-    from flowdump.message import Message
-    from flowdump.request import Request
+    from flowdump.http.headers import Headers
+    from flowdump.http.message import Message
+    from flowdump.http.request import Request
 
 #: Headers that say how a message is framed or who handles it next: the tool writes its own (RFC 9110 section 7.6.1).
 _FRAMING = frozenset((b"content-length", b"transfer-encoding", b"te", b"trailer", b"connection", b"keep-alive"))
@@ -37,20 +38,20 @@ _FORMATS = Choice("export.formats")
 class Export:
     """The commands; a flow that has nothing to export is a CommandError."""
 
-    @command.command("export.formats")
+    @commands.command("export.formats")
     def formats(self) -> Sequence[str]:
         """The formats that export knows."""
         return list(formats)
 
-    @command.command("export")
-    @command.argument("format", type=_FORMATS)
+    @commands.command("export")
+    @commands.argument("format", type=_FORMATS)
     def export_str(self, format: str, flow: Flow) -> str:
         """A flow as text in one of the formats; bytes that are no UTF-8 are shown with backslashes."""
         made = formats[format](flow)
         return made if isinstance(made, str) else made.decode("utf-8", "backslashreplace")
 
-    @command.command("export.file")
-    @command.argument("format", type=_FORMATS)
+    @commands.command("export.file")
+    @commands.argument("format", type=_FORMATS)
     def file(self, format: str, flow: Flow, path: Path) -> None:
         """Write a flow to a file in one of the formats, byte for byte."""
         made = formats[format](flow)

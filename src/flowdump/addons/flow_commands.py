@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flowdump import command, ctx
-from flowdump.command_types import Choice, Marker
+from flowdump import ctx
 from flowdump.exceptions import CommandError
 from flowdump.flow import Flow
+from flowdump.runtime import commands
+from flowdump.runtime.arguments import Choice, Marker
 
 #: What a body can be encoded with.
 ENCODINGS = ("gzip", "deflate", "br", "zstd")
@@ -23,48 +24,48 @@ class FlowCommands:
 
     # -- marks and comments --------------------------------------------------------------------------------------------
 
-    @command.command("flow.mark")
+    @commands.command("flow.mark")
     def mark(self, flows: Sequence[Flow], marker: Marker) -> None:
         """Mark flows with one character or a name such as :star:; true is :default:, false takes marks away."""
         _change(flows, lambda flow: setattr(flow, "marked", str(marker)))
 
-    @command.command("flow.mark.toggle")
+    @commands.command("flow.mark.toggle")
     def mark_toggle(self, flows: Sequence[Flow]) -> None:
         """Mark flows that have no mark, and take it from those that have one."""
         _change(flows, lambda flow: setattr(flow, "marked", "" if flow.marked else ":default:"))
 
-    @command.command("flow.comment")
+    @commands.command("flow.comment")
     def comment(self, flow: Sequence[Flow], comment: str) -> None:
         """Set the comment of flows."""
         _change(flow, lambda one: setattr(one, "comment", comment))
 
     # -- control -------------------------------------------------------------------------------------------------------
 
-    @command.command("flow.kill")
+    @commands.command("flow.kill")
     def kill(self, flows: Sequence[Flow]) -> None:
         """Give up those of the flows that are live."""
         _change([flow for flow in flows if flow.killable], lambda flow: flow.kill())
 
-    @command.command("flow.resume")
+    @commands.command("flow.resume")
     def resume(self, flows: Sequence[Flow]) -> None:
         """Let those of the flows that are held go on."""
         _change([flow for flow in flows if flow.intercepted], lambda flow: flow.resume())
 
-    @command.command("flow.revert")
+    @commands.command("flow.revert")
     def revert(self, flows: Sequence[Flow]) -> None:
         """Undo what was changed since the backup of each flow."""
         _change([flow for flow in flows if flow.modified()], lambda flow: flow.revert())
 
     # -- bodies --------------------------------------------------------------------------------------------------------
 
-    @command.command("flow.encode.options")
+    @commands.command("flow.encode.options")
     def encode_options(self) -> Sequence[str]:
         """The codings that flow.encode knows."""
         return ENCODINGS
 
-    @command.command("flow.encode")
-    @command.argument("part", type=_PARTS)
-    @command.argument("encoding", type=_ENCODINGS)
+    @commands.command("flow.encode")
+    @commands.argument("part", type=_PARTS)
+    @commands.argument("encoding", type=_ENCODINGS)
     def encode(self, flows: Sequence[Flow], part: str, encoding: str) -> None:
         """Encode bodies that are not encoded yet, and set Content-Encoding."""
 
@@ -76,8 +77,8 @@ class FlowCommands:
 
         _change(_with(flows, part), encode)
 
-    @command.command("flow.decode")
-    @command.argument("part", type=_PARTS)
+    @commands.command("flow.decode")
+    @commands.argument("part", type=_PARTS)
     def decode(self, flows: Sequence[Flow], part: str) -> None:
         """Decode bodies and drop Content-Encoding; what cannot be decoded stays as it is."""
 
@@ -87,8 +88,8 @@ class FlowCommands:
 
         _change(_with(flows, part), decode)
 
-    @command.command("flow.encode.toggle")
-    @command.argument("part", type=_PARTS)
+    @commands.command("flow.encode.toggle")
+    @commands.argument("part", type=_PARTS)
     def encode_toggle(self, flows: Sequence[Flow], part: str) -> None:
         """Decode bodies that are encoded, and encode the others with deflate."""
         for flow in _with(flows, part):
@@ -97,13 +98,13 @@ class FlowCommands:
 
     # -- setting -------------------------------------------------------------------------------------------------------
 
-    @command.command("flow.set.options")
+    @commands.command("flow.set.options")
     def set_options(self) -> Sequence[str]:
         """What flow.set can set."""
         return list(_SETTERS)
 
-    @command.command("flow.set")
-    @command.argument("attr", type=_SETTABLE)
+    @commands.command("flow.set")
+    @commands.argument("attr", type=_SETTABLE)
     def set(self, flows: Sequence[Flow], attr: str, value: str) -> None:
         """Set the method, the URL or a part of it, the status or the reason of flows that have one."""
         part, setter = _SETTERS[attr]
@@ -123,7 +124,7 @@ def _set_url(request: Any, value: str) -> None:
 
 
 def _set_status(response: Any, value: str) -> None:
-    from flowdump.status_codes import RESPONSES
+    from flowdump.http.status_codes import RESPONSES
 
     if not value.isdecimal() or not 100 <= int(value) <= 999:
         raise CommandError(f"{value!r} is no status code: a number from 100 to 999 is expected")

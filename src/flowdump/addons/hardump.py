@@ -7,11 +7,11 @@ import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
-from flowdump.formats.har_write import HarWriter
+from flowdump.formats.har.write import HarWriter
 
 if TYPE_CHECKING:
     from flowdump.flow import Flow
-    from flowdump.options import Options
+    from flowdump.options.store import Options
 
 
 class HarDump:

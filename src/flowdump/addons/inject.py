@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowdump import command
 from flowdump.exceptions import CommandError, ControlException
 from flowdump.flow import Flow
+from flowdump.runtime import commands
 
 
 class Inject:
     """``to_client`` says which way a message goes: to the client, or to the server."""
 
-    @command.command("inject.websocket")
+    @commands.command("inject.websocket")
     def websocket(self, flow: Flow, to_client: bool, message: bytes, is_text: bool = True) -> None:
         """Send a WebSocket message, as text or as binary."""
         if getattr(flow, "websocket", None) is None:
@@ -28,14 +28,14 @@ class Inject:
                 raise CommandError(f"a text message has to be UTF-8: {error}") from None
         _inject(flow, "inject_websocket", to_client, message, is_text)
 
-    @command.command("inject.tcp")
+    @commands.command("inject.tcp")
     def tcp(self, flow: Flow, to_client: bool, message: bytes) -> None:
         """Send bytes over a relayed TCP connection."""
         if flow.type != "tcp":
             raise CommandError(f"flow {flow.id} is no TCP flow")
         _inject(flow, "inject_tcp", to_client, message)
 
-    @command.command("inject.udp")
+    @commands.command("inject.udp")
     def udp(self, flow: Flow, to_client: bool, message: bytes) -> None:
         """Send a datagram between a client and a server."""
         if flow.type != "udp":

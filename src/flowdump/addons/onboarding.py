@@ -9,12 +9,12 @@ import html
 from typing import TYPE_CHECKING
 
 from flowdump import ctx
-from flowdump.http import Response
+from flowdump.http.flow import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flowdump.http import HTTPFlow
+    from flowdump.http.flow import HTTPFlow
 
 #: Path -> (file name, media type, which form of the certificate).
 FORMS = {

@@ -30,11 +30,11 @@ from weakref import WeakKeyDictionary
 
 from flowdump import ctx
 from flowdump.exceptions import OptionsError
-from flowdump.http import Response
+from flowdump.http.flow import Response
 
 if TYPE_CHECKING:
-    from flowdump.hook_data import Socks5AuthData
-    from flowdump.http import HTTPFlow
+    from flowdump.http.flow import HTTPFlow
+    from flowdump.runtime.hook_data import Socks5AuthData
 
 REALM = "flowdump"
 

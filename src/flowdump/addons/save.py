@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
-from flowdump.formats.flowfile import FlowFile, FlowWriter
+from flowdump.formats.flowfile.reader import FlowFile, FlowWriter
 
 if TYPE_CHECKING:
     from flowdump.flow import Flow
-    from flowdump.options import Options
+    from flowdump.options.store import Options
 
 
 class Save:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from flowdump import command, ctx
+from flowdump import ctx
 from flowdump.addons.hardump import open_har
-from flowdump.command_types import Path
 from flowdump.exceptions import CommandError, FlowFileError
 from flowdump.flow import Flow
-from flowdump.formats.flowfile import FlowFile
+from flowdump.formats.flowfile.reader import FlowFile
+from flowdump.runtime import commands
+from flowdump.runtime.arguments import Path
 
 
 class SaveCommands:
     """Both raise CommandError when the file cannot be written."""
 
-    @command.command("save.file")
+    @commands.command("save.file")
     def file(self, flows: Sequence[Flow], path: Path) -> None:
         """Write flows to a flow file; with + before the path they are appended."""
         target = FlowFile(str(path), lambda keys: ctx.log.warn(f"{path}: flow.metadata without {keys}"))
@@ -30,7 +31,7 @@ class SaveCommands:
             target.close()
         ctx.log.alert(f"{_counted(len(flows))} written to {target.path}")
 
-    @command.command("save.har")
+    @commands.command("save.har")
     def har(self, flows: Sequence[Flow], path: Path) -> None:
         """Write HTTP flows to a HAR; one whose name ends in .zhar is compressed."""
         where = os.path.expanduser(path)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowdump import cookies, ctx
+from flowdump import ctx
+from flowdump.http import cookies
 
 if TYPE_CHECKING:
-    from flowdump.http import HTTPFlow, Request
+    from flowdump.http.flow import HTTPFlow, Request
 
 #: Domain (with a leading dot when subdomains are meant), port, path.
 Scope = tuple[str, int, str]

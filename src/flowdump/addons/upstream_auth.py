@@ -12,7 +12,7 @@ from flowdump import ctx
 from flowdump.exceptions import OptionsError
 
 if TYPE_CHECKING:
-    from flowdump.http import HTTPFlow
+    from flowdump.http.flow import HTTPFlow
 
 
 class UpstreamAuth:

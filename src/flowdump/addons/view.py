@@ -10,10 +10,11 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 
-from flowdump import command, urls
 from flowdump.connection import Client, Server
 from flowdump.exceptions import CommandError, FilterError
 from flowdump.flow import Flow
+from flowdump.http import urls
+from flowdump.runtime import commands
 
 #: Specifications that are no filter expressions, as filters.
 _NAMED = {"@all": "~all", "@shown": "~all", "@marked": "~marked", "@unmarked": "! ~marked"}
@@ -40,7 +41,7 @@ class FlowRegister:
 
     # -- commands ------------------------------------------------------------------------------------------------------
 
-    @command.command("view.flows.resolve")
+    @commands.command("view.flows.resolve")
     def resolve(self, flow_spec: str) -> Sequence[Flow]:
         """The flows in memory that a filter expression, @all, @marked or @unmarked means."""
         from flowdump import filters
@@ -59,10 +60,10 @@ class FlowRegister:
             )
         return [flow for flow in known if matches(flow)]
 
-    @command.command("view.flows.create")
+    @commands.command("view.flows.create")
     def create(self, method: str, url: str) -> Flow:
         """A new flow that asks for a URL, for replay.client or export."""
-        from flowdump.http import HTTPFlow, Request
+        from flowdump.http.flow import HTTPFlow, Request
 
         try:
             request = Request.make(method.upper(), url)
@@ -74,7 +75,7 @@ class FlowRegister:
         flow.request.headers["Host"] = urls.hostport(request.scheme, request.host, request.port)
         return flow
 
-    @command.command("view.flows.duplicate")
+    @commands.command("view.flows.duplicate")
     def duplicate(self, flows: Sequence[Flow]) -> Sequence[Flow]:
         """Copies of flows, with ids of their own."""
         return [flow.copy() for flow in flows]

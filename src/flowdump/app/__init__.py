@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING, Any, Final
 from flowdump.exceptions import UserError
 
 if TYPE_CHECKING:
-    from flowdump.log import EventLog
-    from flowdump.options import Options
+    from flowdump.options.store import Options
+    from flowdump.runtime.log import EventLog
 
 
 #: New objects between two looks of the collector, in the run of a proxy.
 GC_THRESHOLD: Final = 10_000
 
 
-def run(options: Options, log: EventLog) -> int:
+def start(options: Options, log: EventLog) -> int:
     """Do what the options say; returns the exit code. Raises UserError when what the user asked for cannot be had."""
     has_input = options.rfile or options.client_replay
     if options.server and (options.keepserving or not has_input):
         return _run_live(options, log)
     if not has_input:
         raise UserError("nothing to do: -n starts no proxy, and no -r names flows to read")
-    from flowdump.app.offline import OfflineRun
+    from flowdump.app.saved import OfflineRun
 
     work = OfflineRun(options, log).main()
     if not options.scripts and not options.client_replay:
@@ -45,7 +45,7 @@ def declare(options: Options, log: EventLog) -> None:
     import asyncio
 
     async def load() -> None:
-        from flowdump.app.offline import OfflineRun
+        from flowdump.app.saved import OfflineRun
 
         await OfflineRun(options, log).declare()
 
@@ -57,8 +57,8 @@ def commands(options: Options, log: EventLog) -> str:
     import asyncio
 
     async def load() -> str:
-        from flowdump import command
-        from flowdump.app.offline import OfflineRun
+        from flowdump.app.saved import OfflineRun
+        from flowdump.runtime import commands as command
 
         run = OfflineRun(options, log)
         await run.declare()

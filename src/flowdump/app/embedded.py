@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, Any, Self
 from flowdump import ctx
 from flowdump.app.live import LiveRun
 from flowdump.exceptions import FlowdumpError, UserError
-from flowdump.log import EventLog
-from flowdump.options import Options
+from flowdump.options.store import Options
+from flowdump.runtime.log import EventLog
 
 if TYPE_CHECKING:
     from flowdump.flow import Flow

@@ -10,13 +10,13 @@ from flowdump.addons.onboarding import Onboarding
 from flowdump.addons.proxyauth import ProxyAuth
 from flowdump.addons.proxyserver import ProxyServer
 from flowdump.addons.upstream_auth import UpstreamAuth
-from flowdump.app.offline import OfflineRun
+from flowdump.app.saved import OfflineRun
 from flowdump.connection import hostport
-from flowdump.engine.proxy import Proxy
+from flowdump.engine.listen.proxy import Proxy
 
 if TYPE_CHECKING:
-    from flowdump.log import EventLog
-    from flowdump.options import Options
+    from flowdump.options.store import Options
+    from flowdump.runtime.log import EventLog
 
 
 class LiveRun(OfflineRun):

@@ -12,7 +12,7 @@ import codecs
 import re
 from typing import TYPE_CHECKING
 
-from flowdump.charsets import infer_charset, known_charset
+from flowdump.http.charsets import infer_charset, known_charset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

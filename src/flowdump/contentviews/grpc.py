@@ -71,7 +71,7 @@ def _message(frame: Frame, encoding: str) -> Iterator[str]:
 
     data = frame.data
     if frame.flags & _COMPRESSED:
-        from flowdump.encoding import decode
+        from flowdump.http.content_coding import decode
 
         try:
             data = decode(data, encoding, limit=_LARGEST)

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowdump.contentviews.body import Body, parameters
-from flowdump.urls import unquote
+from flowdump.http.urls import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

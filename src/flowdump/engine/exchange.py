@@ -25,24 +25,24 @@ from typing import TYPE_CHECKING
 from flowdump.connection import hostport
 from flowdump.engine import streaming
 from flowdump.engine.errors import ConnectionFailure, Killed, Peer, PeerClosed, ProtocolError, ScriptFailed, TimedOut
-from flowdump.engine.framing import NONE
-from flowdump.engine.heads import ResponseHead
 from flowdump.engine.held import fire_and_wait
-from flowdump.engine.http1 import check_size
+from flowdump.engine.http1.connection import check_size
+from flowdump.engine.http1.framing import NONE
+from flowdump.engine.http1.heads import ResponseHead
 from flowdump.flow import Error
-from flowdump.headers import Headers
-from flowdump.hooks import fire
-from flowdump.http import Request, Response, ResponseData
+from flowdump.http.flow import Request, Response, ResponseData
+from flowdump.http.headers import Headers
+from flowdump.runtime.hooks import fire
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from flowdump.engine.framing import Fields, Framing
-    from flowdump.engine.heads import RequestHead
-    from flowdump.engine.session import Session
-    from flowdump.engine.sides import Body, ClientSide, Sink
-    from flowdump.engine.upstream import Upstream
-    from flowdump.http import HTTPFlow
+    from flowdump.engine.http1.framing import Fields, Framing
+    from flowdump.engine.http1.heads import RequestHead
+    from flowdump.engine.interfaces import Body, ClientSide, Sink
+    from flowdump.engine.listen.session import Session
+    from flowdump.engine.upstream.pool import Upstream
+    from flowdump.http.flow import HTTPFlow
 
 #: Methods that may be sent again when a reused connection turns out to be dead (RFC 9110 section 9.2.2).
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
@@ -301,10 +301,10 @@ class Exchange:
         self.client.send_response(response.data, self.head.method)
         stream = self.client.upgraded()
         if head.upgrade.lower() == b"websocket" and self.session.options.websocket:
-            from flowdump.engine import websocket
+            from flowdump.engine.websocket import relay
 
             agreed = Headers(head.headers).get("sec-websocket-extensions", "")
-            await websocket.relay(self.session, stream, self._upstream.http.upgraded(), self.flow, agreed)
+            await relay.relay(self.session, stream, self._upstream.http.upgraded(), self.flow, agreed)
         else:
             await self.session.relay(stream, self._upstream)
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from flowdump.engine.errors import Killed
 from flowdump.flow import Error
-from flowdump.hooks import fire
+from flowdump.runtime.hooks import fire
 
 if TYPE_CHECKING:
-    from flowdump.engine.proxy import Hooks
-    from flowdump.hooks import Handler
+    from flowdump.engine.listen.proxy import Hooks
+    from flowdump.runtime.hooks import Handler
 
 
 class Held:

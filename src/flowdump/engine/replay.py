@@ -19,22 +19,22 @@ from typing import TYPE_CHECKING, Any
 from flowdump.connection import ConnectionState, Server
 from flowdump.engine.errors import ProtocolError
 from flowdump.engine.exchange import Exchange
-from flowdump.engine.framing import CHUNKED, NONE, Framing, options
-from flowdump.engine.heads import RequestHead
-from flowdump.engine.http1 import check_size
-from flowdump.engine.modes import parse
-from flowdump.engine.session import Session
-from flowdump.engine.stream import Stream
-from flowdump.http import HTTPFlow
+from flowdump.engine.http1.connection import check_size
+from flowdump.engine.http1.framing import CHUNKED, NONE, Framing, options
+from flowdump.engine.http1.heads import RequestHead
+from flowdump.engine.listen.modes import parse
+from flowdump.engine.listen.session import Session
+from flowdump.engine.net.stream import Stream
+from flowdump.http.flow import HTTPFlow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from flowdump.engine.framing import Fields
-    from flowdump.engine.heads import ResponseHead
-    from flowdump.engine.proxy import Proxy
+    from flowdump.engine.http1.framing import Fields
+    from flowdump.engine.http1.heads import ResponseHead
+    from flowdump.engine.listen.proxy import Proxy
     from flowdump.flow import Flow
-    from flowdump.http import Response, ResponseData
+    from flowdump.http.flow import Response, ResponseData
 
 
 def refusal(flow: Flow) -> str:

@@ -27,14 +27,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flowdump.engine.errors import ScriptFailed
 from flowdump.exceptions import FlowdumpError
-from flowdump.response import Response
+from flowdump.http.response import Response
 
 if TYPE_CHECKING:
-    from flowdump.engine.framing import Framing
-    from flowdump.engine.sides import Body
+    from flowdump.engine.http1.framing import Framing
+    from flowdump.engine.interfaces import Body
     from flowdump.flow import Flow
-    from flowdump.http import Request
-    from flowdump.options import Options
+    from flowdump.http.flow import Request
+    from flowdump.options.store import Options
 
 #: Bytes of a Content-Type that is looked at: none is longer, and what is looked at is kept.
 MAX_TYPE: Final = 256

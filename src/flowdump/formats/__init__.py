@@ -12,13 +12,13 @@ import sys
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from flowdump.exceptions import FlowFileError
-from flowdump.formats import flowfile
+from flowdump.formats.flowfile import reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from flowdump.flow import Flow
-    from flowdump.formats.flowfile import Problem
+    from flowdump.formats.flowfile.reader import Problem
 
 #: As much of an input is looked at to tell what it is.
 SNIFF: Final = 64
@@ -38,7 +38,7 @@ class Input:
     def __init__(self, path: str, fo: BinaryIO, beginning: bytes, kind: str) -> None:
         self.path = path
         self.kind = kind
-        self.size = flowfile._regular_size(fo)
+        self.size = reader.regular_size(fo)
         self.flows_read = 0
         self.problems = 0
         self._fo = fo
@@ -55,11 +55,11 @@ class Input:
         if self.kind == "empty":
             return iter(())
         if self.kind == "native":
-            return iter(flowfile.FlowReader(self._fo, prefix=self._beginning, path=self.path, report=report))
+            return iter(reader.FlowReader(self._fo, prefix=self._beginning, path=self.path, report=report))
         return self._har_flows(report, notice)
 
     def _har_flows(self, report: Callable[[Problem], None], notice: Callable[[Problem], None] | None) -> Iterator[Flow]:
-        from flowdump.formats import har_read
+        from flowdump.formats.har import read as har_read
 
         chunks = self._chunks()
         if self._beginning.startswith((*_ZLIB, _GZIP)):
@@ -76,7 +76,7 @@ class Input:
             if len(beginning) >= SNIFF:
                 break
         if beginning and not _looks_har(beginning):
-            if flowfile.looks_native(beginning[:SNIFF]):
+            if reader.looks_native(beginning[:SNIFF]):
                 raise FlowFileError("it is a packed flow file: unpack it first", path=self.path, offset=0)
             raise FlowFileError(
                 f"neither a flow file nor a HAR: it is packed, and what is in it begins with {beginning[:20]!r}",
@@ -90,7 +90,7 @@ class Input:
         yield self._beginning
         # A pipe gives what is there; waiting for a full chunk would hold back flows that have arrived.
         read = self._fo.read if self.size is not None else getattr(self._fo, "read1", self._fo.read)
-        while chunk := read(flowfile.CHUNK):
+        while chunk := read(reader.CHUNK):
             yield chunk
 
     def tell(self) -> int:
@@ -135,7 +135,7 @@ def _kind(beginning: bytes, path: str) -> str:
         return "empty"
     if beginning.startswith((*_ZLIB, _GZIP)) or _looks_har(beginning):
         return "har"
-    if flowfile.looks_native(beginning):
+    if reader.looks_native(beginning):
         return "native"
     raise FlowFileError(f"neither a flow file nor a HAR: it begins with {beginning[:20]!r}", path=path, offset=0)
 

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from flowdump.hooks import EVENTS
-from flowdump.scripting.generations import FIRST, SECOND
+from flowdump.runtime.hooks import EVENTS
 from flowdump.scripting.handlers import Adapted, is_handler, located, required_names
+from flowdump.scripting.older.generations import FIRST, SECOND
 
 if TYPE_CHECKING:
     from flowdump.scripting.script import Script

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from flowdump import ctx
 from flowdump.exceptions import AddonHalt, EndedNow, ScriptError
-from flowdump.hooks import EVENTS
-from flowdump.scripting.condemned import condemn
+from flowdump.runtime.hooks import EVENTS
+from flowdump.scripting.on_error import condemn
 
 if TYPE_CHECKING:
     from flowdump.scripting.script import Script

@@ -21,10 +21,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from flowdump.exceptions import FlowdumpError
-from flowdump.master import Loader
+from flowdump.runtime.master import Loader
 
 if TYPE_CHECKING:
-    from flowdump.master import Master
+    from flowdump.runtime.master import Master
     from flowdump.scripting.script import Script
 
 #: Seconds between two looks at the files.
@@ -132,7 +132,7 @@ class Reloader:
         at = len(kept) if at is None else min(at, len(kept))
         addons.script_addons = [*kept[:at], *new.addons, *new.adopted, *kept[at:]]
         addons.rebuild()
-        if "flowdump.command" in sys.modules:
+        if "flowdump.runtime.commands" in sys.modules:
             self._master.commands.refresh()
 
 

@@ -23,9 +23,10 @@ from typing import Any
 
 from flowdump import ctx
 from flowdump.exceptions import OptionsError, ScriptError
-from flowdump.scripting import advice, generations
+from flowdump.scripting import advice
 from flowdump.scripting.handlers import WrappedAddon, place_of, required_names
-from flowdump.scripting.python2 import hint
+from flowdump.scripting.older import generations
+from flowdump.scripting.older.python2 import hint
 
 #: Called with the text of the error when a handler raised.
 Reporter = Callable[[str], None]

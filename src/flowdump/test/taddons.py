@@ -15,14 +15,15 @@ import io
 import logging
 from typing import Any
 
-from flowdump import ctx, lifecycle
+from flowdump import ctx
 from flowdump.addons.own_commands import own_commands
-from flowdump.command import Command
 from flowdump.exceptions import AddonHalt
-from flowdump.log import LEVELS, EventLog, LogEntry
-from flowdump.master import Loader, Master
-from flowdump.options import Options
-from flowdump.scripting.once import ScriptOnce
+from flowdump.options.store import Options
+from flowdump.runtime import event_sequence
+from flowdump.runtime.commands import Command
+from flowdump.runtime.log import LEVELS, EventLog, LogEntry
+from flowdump.runtime.master import Loader, Master
+from flowdump.scripting.run_command import ScriptOnce
 from flowdump.scripting.script import Script
 
 
@@ -103,7 +104,7 @@ class context:
 
     async def cycle(self, addon: Any, flow: Any) -> None:
         """Fire every event that a saved flow goes through, for one addon."""
-        for name in lifecycle.events(flow):
+        for name in event_sequence.events(flow):
             try:
                 waiting = getattr(addon, name, lambda flow: None)(flow)
                 if waiting is not None and hasattr(waiting, "__await__"):

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from flowdump.connection import Client, ConnectionState, Server, new_id
-from flowdump.dns import DNSFlow, DNSMessage
+from flowdump.dns.message import DNSFlow, DNSMessage
 from flowdump.flow import Error, Flow
-from flowdump.http import Headers, HTTPFlow, Request, Response
+from flowdump.http.flow import Headers, HTTPFlow, Request, Response
 from flowdump.tcp import TCPFlow, TCPMessage
 from flowdump.test.tutils import T0, tdnsreq, tdnsresp, treq, tresp
 from flowdump.udp import UDPFlow, UDPMessage

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowdump.dns import DNSMessage, Question, ResourceRecord
-from flowdump.headers import Headers
-from flowdump.http import Request, Response
+from flowdump.dns.message import DNSMessage, Question, ResourceRecord
+from flowdump.http.flow import Request, Response
+from flowdump.http.headers import Headers
 
 #: 2000-01-01 00:00:00 UTC, in Unix seconds: when every flow of a test begins, give or take a time zone.
 T0 = 946681200

@@ -8,7 +8,7 @@ from flowdump.connection import Client as ClientDisconnect
 from flowdump.flow import Error, Flow
 from flowdump.http import Headers
 from flowdump.older_names import ODict, ODictCaseless
-from flowdump.scripting.first import ScriptContext
+from flowdump.scripting.older.first_generation import ScriptContext
 
 __all__ = [
     "ClientConnect",

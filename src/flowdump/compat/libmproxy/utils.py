@@ -4,8 +4,8 @@ from flowdump.compat.shims.human import pretty_duration, pretty_size
 from flowdump.compat.shims.strutils import clean_hanging_newline, hexdump
 from flowdump.compat.shims.strutils import is_mostly_bin as isBin
 from flowdump.compat.shims.strutils import is_xml as isXML
-from flowdump.urls import decode_query as urldecode
-from flowdump.urls import encode_query as urlencode
+from flowdump.http.urls import decode_query as urldecode
+from flowdump.http.urls import encode_query as urlencode
 
 __all__ = [
     "clean_hanging_newline",

@@ -1,5 +1,5 @@
 """``mitmproxy.command``: commands of addons."""
 
-from flowdump.command import Command, CommandManager, argument, command
+from flowdump.runtime.commands import Command, CommandManager, argument, command
 
 __all__ = ["Command", "CommandManager", "argument", "command"]

@@ -1,5 +1,5 @@
 """``mitmproxy.master``: the running program."""
 
-from flowdump.master import Master
+from flowdump.runtime.master import Master
 
 __all__ = ["Master"]

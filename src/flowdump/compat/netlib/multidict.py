@@ -1,5 +1,5 @@
 """``netlib.multidict``: ordered mappings with repeated keys."""
 
-from flowdump.multidict import MultiDict, MultiDictView
+from flowdump.http.multidict import MultiDict, MultiDictView
 
 __all__ = ["MultiDict", "MultiDictView"]

@@ -13,9 +13,9 @@ from flowdump.compat.shims.strutils import (
     is_xml as isXML,
 )
 from flowdump.compat.shims.url import parse as parse_url
-from flowdump.urls import decode_query as urldecode
-from flowdump.urls import encode_query as urlencode
-from flowdump.urls import hostport
+from flowdump.http.urls import decode_query as urldecode
+from flowdump.http.urls import encode_query as urlencode
+from flowdump.http.urls import hostport
 
 __all__ = [
     "bytes_to_escaped_str",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flowdump import charsets
+from flowdump.http import charsets
 
 
 def parse_content_type(c: str) -> tuple[str, str, dict[str, str]] | None:

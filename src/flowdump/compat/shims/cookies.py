@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from flowdump import cookies
-from flowdump.cookies import format_cookie_header
-from flowdump.response import CookieAttributes as CookieAttrs
+from flowdump.http import cookies
+from flowdump.http.cookies import format_cookie_header
+from flowdump.http.response import CookieAttributes as CookieAttrs
 
 _ATTRIBUTES = frozenset(("expires", "domain", "path", "comment", "max-age", "secure", "httponly", "version"))
 

@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowdump.compat.shims.proxy_server import DummyServer, ProxyServer
-from flowdump.options import Options
+from flowdump.options.store import Options
 
 if TYPE_CHECKING:
     from flowdump.app.embedded import EmbeddedRun
@@ -87,7 +87,7 @@ class DumpMaster:
 
     async def _serve(self) -> None:
         from flowdump.app.embedded import EmbeddedRun
-        from flowdump.log import EventLog
+        from flowdump.runtime.log import EventLog
 
         if not self._with_dumper:
             self.options.update(flow_detail=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowdump import encoding
+from flowdump.http import content_coding
 
 #: Content codings; any other name is that of a charset.
 _CODINGS = ("none", "identity", "gzip", "deflate", "deflateraw", "br", "zstd")
@@ -14,7 +14,7 @@ def decode(encoded: str | bytes | None, encoding_name: str, errors: str = "stric
         return None
     try:
         if encoding_name.lower() in _CODINGS:
-            return encoding.decode(_bytes(encoded), _coding(encoding_name))
+            return content_coding.decode(_bytes(encoded), _coding(encoding_name))
         return encoded if isinstance(encoded, str) else encoded.decode(encoding_name, errors)
     except LookupError as error:
         raise ValueError(f"{type(error).__name__} when decoding with {encoding_name!r}: {error}") from error
@@ -26,7 +26,7 @@ def encode(decoded: str | bytes | None, encoding_name: str, errors: str = "stric
         return None
     try:
         if encoding_name.lower() in _CODINGS:
-            return encoding.encode(_bytes(decoded), _coding(encoding_name))
+            return content_coding.encode(_bytes(decoded), _coding(encoding_name))
         return decoded if isinstance(decoded, bytes) else decoded.encode(encoding_name, errors)
     except LookupError as error:
         raise ValueError(f"{type(error).__name__} when encoding with {encoding_name!r}: {error}") from error

@@ -8,10 +8,11 @@ from typing import Any, BinaryIO
 from flowdump import filters
 from flowdump.exceptions import FlowReadException
 from flowdump.flow import Flow
-from flowdump.formats import flowfile, open_flows, tnetstring
-from flowdump.formats.flowfile import FlowWriter
-from flowdump.formats.har_read import read_har
-from flowdump.formats.tnetstring import dumps, loads
+from flowdump.formats import flowfile, open_flows
+from flowdump.formats.flowfile import tnetstring
+from flowdump.formats.flowfile.reader import FlowWriter
+from flowdump.formats.flowfile.tnetstring import dumps, loads
+from flowdump.formats.har.read import read_har
 
 #: As much of a file is looked at to tell a HAR from flows.
 _SNIFF = 4

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from flowdump.flow import Flow
-from flowdump.formats.har_read import flow_from_entry
-from flowdump.formats.har_write import HarWriter
-from flowdump.http import HTTPFlow
+from flowdump.formats.har.read import flow_from_entry
+from flowdump.formats.har.write import HarWriter
+from flowdump.http.flow import HTTPFlow
 
 
 class SaveHar:

@@ -1,6 +1,6 @@
 """Events as objects: ``UpdateHook([flow])`` knows its name and its arguments.
 
-A class for each event of :mod:`flowdump.hooks`, named after it: ``server_connect`` is ``ServerConnectHook``.
+A class for each event of :mod:`flowdump.runtime.hooks`, named after it: ``server_connect`` is ``ServerConnectHook``.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from flowdump import lifecycle
-from flowdump.hooks import EVENTS, Event
+from flowdump.runtime import event_sequence
+from flowdump.runtime.hooks import EVENTS, Event
 
 
 class Hook:
@@ -53,5 +53,5 @@ ServerDisconnectedHook = all_hooks["server_disconnected"]
 
 def iterate(flow: Any) -> Iterator[Hook]:
     """The events of a stored flow, as objects."""
-    for name in lifecycle.events(flow):
+    for name in event_sequence.events(flow):
         yield all_hooks[name](flow)

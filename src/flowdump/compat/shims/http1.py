@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from flowdump import urls
-from flowdump.http import Headers, Request, Response
+from flowdump.http import urls
+from flowdump.http.flow import Headers, Request, Response
 
 _NO_BODY_STATUS = (204, 304)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flowdump import forms
+from flowdump.http import forms
 
 
 def encode_multipart(content_type: str, parts: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from flowdump.compat.shims.alike import Alike
-from flowdump.headers import to_headers
-from flowdump.http import Headers, HTTPFlow, Message, Request, Response
+from flowdump.http.flow import Headers, HTTPFlow, Message, Request, Response
+from flowdump.http.headers import to_headers
 
 #: What ``flow.reply(KILL)`` is given.
 KILL = False

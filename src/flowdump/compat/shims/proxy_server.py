@@ -5,7 +5,7 @@ A DumpMaster serves by itself today: all that these know is the options.
 
 from __future__ import annotations
 
-from flowdump.options import Options
+from flowdump.options.store import Options
 
 
 class ProxyConfig:

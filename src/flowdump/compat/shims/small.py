@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Iterable, Iterator
 from typing import Any, TypeVar
 
 from flowdump.exceptions import OptionsError
-from flowdump.options import fits, type_name
+from flowdump.options.store import fits, type_name
 
 T = TypeVar("T")
 

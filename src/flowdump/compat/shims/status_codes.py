@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from flowdump.status_codes import RESPONSES
+from flowdump.http.status_codes import RESPONSES
 
 #: Names that are not those of the phrase.
 _OTHER = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowdump import hook_data
 from flowdump.compat.shims.alike import Alike
 from flowdump.connection import Server
-from flowdump.engine import clienthello
+from flowdump.engine.tls import client_hello
+from flowdump.runtime import hook_data
 
 #: Handshake type and three bytes of length (RFC 8446 section 4); type, version and two bytes of length (section 5.1).
 _HANDSHAKE, _RECORD = b"\x01", b"\x16\x03\x01"
@@ -18,15 +18,15 @@ class ClientHello(metaclass=Alike):
 
     @staticmethod
     def is_one(instance: Any) -> bool:
-        return isinstance(instance, clienthello.ClientHello)
+        return isinstance(instance, client_hello.ClientHello)
 
     @staticmethod
-    def made(raw_client_hello: bytes, dtls: bool = False) -> clienthello.ClientHello:
+    def made(raw_client_hello: bytes, dtls: bool = False) -> client_hello.ClientHello:
         """Raises ValueError for what is none, and for one of DTLS, which flowdump does not read."""
         message = _HANDSHAKE + len(raw_client_hello).to_bytes(3, "big") + raw_client_hello
-        step = clienthello.MAX_RECORD
+        step = client_hello.MAX_RECORD
         parts = [message[at : at + step] for at in range(0, len(message), step)]
-        hello = None if dtls else clienthello.parse(b"".join(_RECORD + len(p).to_bytes(2, "big") + p for p in parts))
+        hello = None if dtls else client_hello.parse(b"".join(_RECORD + len(p).to_bytes(2, "big") + p for p in parts))
         if hello is None:
             raise ValueError("this is no ClientHello of TLS")
         return hello

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowdump import urls
+from flowdump.http import urls
 
 
 def parse(url: str | bytes) -> tuple[bytes, bytes, int, bytes]:

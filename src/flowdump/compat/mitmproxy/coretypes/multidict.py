@@ -1,5 +1,5 @@
 """``mitmproxy.coretypes.multidict``: ordered mappings with repeated keys."""
 
-from flowdump.multidict import MultiDict, MultiDictView
+from flowdump.http.multidict import MultiDict, MultiDictView
 
 __all__ = ["MultiDict", "MultiDictView"]

@@ -8,7 +8,7 @@ from flowdump.compat.shims.hook_objects import (
     ServerConnectHook,
     ServerDisconnectedHook,
 )
-from flowdump.hook_data import ServerData as ServerConnectionHookData
+from flowdump.runtime.hook_data import ServerData as ServerConnectionHookData
 
 __all__ = [
     "ClientConnectedHook",

@@ -1,7 +1,7 @@
 """``mitmproxy.net.dns.classes``: classes of records, by name."""
 
-from flowdump.dns_codes import CLASSES, listed
-from flowdump.dns_codes import class_number as from_str
+from flowdump.dns.codes import CLASSES, listed
+from flowdump.dns.codes import class_number as from_str
 
 globals().update({name: number for number, name in CLASSES.items()})
 

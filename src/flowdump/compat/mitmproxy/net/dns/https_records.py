@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from flowdump.dns_svcb import PARAMS, HTTPSRecord, pack, unpack
+from flowdump.dns.svcb import PARAMS, HTTPSRecord, pack, unpack
 
 SVCParamKeys = IntEnum("SVCParamKeys", {name.upper(): number for number, name in PARAMS.items()})  # type: ignore[misc]
 

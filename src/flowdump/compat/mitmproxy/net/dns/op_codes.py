@@ -1,7 +1,7 @@
 """``mitmproxy.net.dns.op_codes``: kinds of queries, by name."""
 
-from flowdump.dns_codes import OP_CODES, listed
-from flowdump.dns_codes import op_code_number as from_str
+from flowdump.dns.codes import OP_CODES, listed
+from flowdump.dns.codes import op_code_number as from_str
 
 globals().update({name: number for number, name in OP_CODES.items()})
 

@@ -1,7 +1,7 @@
 """``mitmproxy.net.dns.response_codes``: what became of a query, by name."""
 
-from flowdump.dns_codes import HTTP_STATUS, RESPONSE_CODES, listed
-from flowdump.dns_codes import response_code_number as from_str
+from flowdump.dns.codes import HTTP_STATUS, RESPONSE_CODES, listed
+from flowdump.dns.codes import response_code_number as from_str
 
 globals().update({name: number for number, name in RESPONSE_CODES.items()})
 

@@ -1,7 +1,7 @@
 """``mitmproxy.net.dns.types``: types of records, by name."""
 
-from flowdump.dns_codes import TYPES, listed
-from flowdump.dns_codes import type_number as from_str
+from flowdump.dns.codes import TYPES, listed
+from flowdump.dns.codes import type_number as from_str
 
 globals().update({name: number for number, name in TYPES.items()})
 

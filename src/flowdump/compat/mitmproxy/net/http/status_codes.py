@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flowdump.status_codes import RESPONSES
+from flowdump.http.status_codes import RESPONSES
 
 
 def __getattr__(name: str) -> Any:

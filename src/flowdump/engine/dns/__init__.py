@@ -1,0 +1,1 @@
+"""DNS as a proxy: queries, their transports, the resolver."""

@@ -1,0 +1,350 @@
+"""The running proxy: its listeners and the sessions of its clients; start, stop, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import os
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flowdump.connection import hostport
+from flowdump.engine.errors import PeerClosed
+from flowdump.engine.listen import original_destination
+from flowdump.engine.listen.modes import Mode, parse
+from flowdump.engine.listen.session import Session
+from flowdump.engine.net.stream import Stream, Streams
+from flowdump.exceptions import OptionsError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowdump.engine.dns.resolver import Resolver
+    from flowdump.engine.net.dialer import Dialer
+    from flowdump.engine.relay.udp_listener import UdpListener
+    from flowdump.engine.tls.interception import Interception
+    from flowdump.flow import Flow
+    from flowdump.options.store import Options
+    from flowdump.runtime.hooks import HookTable
+
+#: Seconds between two looks for streams that were idle for too long.
+TICK = 1.0
+
+#: Connections that wait to be accepted. When descriptors run out, asyncio pauses accepting for a second.
+BACKLOG = 1024
+
+#: How often another port is tried where any will do: what one transport or address family got, another may lack.
+TRIES = 20
+
+#: The largest number of a port.
+MAX_PORT = 0xFFFF
+
+#: The machine has no more descriptors or memory for us: nobody's fault, and it passes.
+_EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
+#: Seconds between two lines that say so.
+QUIET = 10.0
+
+
+class Hooks(Protocol):
+    """Whoever holds the current hook table."""
+
+    @property
+    def table(self) -> HookTable: ...
+
+    def report(self, text: str, error: BaseException | None) -> None:
+        """Tell of what a script did wrong outside of its handlers."""
+
+
+class Log(Protocol):
+    """The levels of the event log that the engine uses."""
+
+    def debug(self, text: Any) -> None: ...
+    def info(self, text: Any) -> None: ...
+    def warn(self, text: Any) -> None: ...
+    def error(self, text: Any) -> None: ...
+
+
+class Proxy:
+    """Accepts clients and serves each in a task of its own. ``on_flow`` is called with every flow that has ended."""
+
+    def __init__(self, options: Options, hooks: Hooks, log: Log, on_flow: Callable[[Flow], None]) -> None:
+        self.options = options
+        self.hooks = hooks
+        self.log = log
+        self.on_flow = on_flow
+        self.tls: Interception
+        self.dialer: Dialer
+        self.stopping = False
+        self.addresses: list[tuple[str, int]] = []
+        #: Each mode with the first address that it listens at.
+        self.listening: list[tuple[Mode, tuple[str, int]]] = []
+        #: Every open connection, to clients and to origins.
+        self.streams = Streams()
+        #: Every socket that takes datagrams.
+        self.datagrams: list[UdpListener] = []
+        self._servers: list[asyncio.Server] = []
+        self._sessions: dict[asyncio.Task[None], Session] = {}
+        self._ticker: asyncio.Task[None] | None = None
+        self._quiet_until = 0.0
+
+    @cached_property
+    def resolver(self) -> Resolver:
+        """Names for DNS mode. Raises OptionsError."""
+        from flowdump.engine.dns.resolver import Resolver
+
+        return Resolver(self.options)
+
+    # -- start ---------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the listeners. Raises UserError when an address cannot be had."""
+        modes = [parse(spec) for spec in self.options.mode]
+        self.prepare()
+        try:
+            for mode in modes:
+                await self._listen(mode)
+        except BaseException:
+            await self.stop(0)
+            raise
+
+    def prepare(self) -> None:
+        """What connections to origins need; client replay needs no listener. Raises UserError."""
+        from flowdump.engine.net.dialer import Dialer
+        from flowdump.engine.tls.interception import Interception
+
+        _check_address("connect_addr", self.options.connect_addr)
+        self.tls = Interception(self)
+        self.dialer = Dialer()
+        asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
+        self._ticker = asyncio.create_task(self._tick())
+
+    async def _listen(self, mode: Mode) -> None:
+        """Open the listeners of a mode, one per transport. Raises UserError."""
+        host = mode.host if mode.host is not None else self.options.listen_host
+        port = mode.port
+        if port is None and self.options.was_given("listen_port"):
+            port = self.options.listen_port
+        port = mode.default_port if port is None else port
+        if mode.kind == "transparent":
+            original_destination.check_platform()
+        if self.options.proxyauth and not mode.can_ask:
+            raise UserError(f"option 'proxyauth': {mode.stored} has no place for credentials")
+        if not 0 <= port <= MAX_PORT:
+            raise UserError(f"cannot listen on {host or '*'}:{port}: ports go from 0 (any free one) to {MAX_PORT}")
+        opened = len(self.addresses)
+        for left in range(TRIES, -1, -1):
+            try:
+                await self._open(mode, host, port)
+                break
+            except (OSError, OverflowError) as error:
+                if left and not port and isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+                    continue
+                reason = f"{_reason(error)}{self._way_out(error, port)}"
+                raise UserError(f"cannot listen on {host or '*'}:{port}: {reason}") from None
+        self.listening.append((mode, self.addresses[opened]))
+
+    def _way_out(self, error: OSError | OverflowError, port: int) -> str:
+        """What to do about a port that cannot be had, and which mode has it already."""
+        if not isinstance(error, OSError) or error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            return ""
+        ours = next((mode.stored for mode, where in self.listening if where[1] == port), "")
+        return f"{ours and f', by the mode {ours}'}; -p, or @PORT behind a mode, chooses another port"
+
+    async def _open(self, mode: Mode, host: str, port: int) -> None:
+        """Open the listeners of a mode at one port, or none. Raises OSError, OverflowError."""
+        opened = len(self._servers), len(self.datagrams), len(self.addresses)
+        try:
+            for transport in mode.transports:
+                await (self._listen_tcp if transport == "tcp" else self._listen_udp)(mode, host, port)
+                port = port or self.addresses[-1][1]
+        except BaseException:
+            for server in self._servers[opened[0] :]:
+                server.close()
+            for listener in self.datagrams[opened[1] :]:
+                listener.close()
+            del self._servers[opened[0] :], self.datagrams[opened[1] :], self.addresses[opened[2] :]
+            raise
+
+    async def _listen_tcp(self, mode: Mode, host: str, port: int) -> None:
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Stream("client", self.streams, lambda stream: self._accept(stream, mode)),
+            host or None,
+            port,
+            backlog=BACKLOG,
+        )
+        ports = [sock.getsockname()[1] for sock in server.sockets]
+        if len(set(ports)) > 1:  # any port will do, and IPv4 got another one than IPv6: clients can know only one
+            server.close()
+            await self._listen_tcp(mode, host, ports[0])
+            return
+        self._servers.append(server)
+        self.addresses += [sock.getsockname()[:2] for sock in server.sockets]
+
+    async def _listen_udp(self, mode: Mode, host: str, port: int) -> None:
+        from flowdump.engine.relay.udp_listener import listen
+
+        await listen(self, mode, host, port)
+
+    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What asyncio could not tell anybody: out of descriptors while accepting, say.
+
+        asyncio (up to 3.11 at least) then says so once per place in the backlog, a thousand times a second.
+        """
+        error = context.get("exception")
+        if self.stopping:  # asyncio may still want to accept again, from a listener that is closed
+            self.log.debug(f"while stopping: {error}")
+            return
+        if isinstance(error, OSError) and error.errno in _EXHAUSTED:
+            if loop.time() < self._quiet_until:
+                return
+            self._quiet_until = loop.time() + QUIET
+            self.log.warn(f"new clients have to wait: {os.strerror(error.errno)}")
+            return
+        self.log.warn(f"{context.get('message', 'error in the event loop')}{_described(error)}")
+
+    def _accept(self, stream: Stream, mode: Mode) -> None:
+        refused = self.refusal(stream.info("peername"))
+        if refused:
+            self.log.warn(refused)
+            stream.abort()
+            return
+        session = Session(self, stream, mode)
+        task = asyncio.get_running_loop().create_task(self._serve(session))
+        self._sessions[task] = session
+        task.add_done_callback(self._ended)
+
+    def refusal(self, peername: Any) -> str:
+        """Why a client may not use this proxy; empty when it may (options block_global, block_private)."""
+        if not peername:
+            return ""
+        address = _plain(peername[0])
+        if address.is_loopback:
+            return ""
+        if self.options.block_global and address.is_global:
+            return f"{hostport(peername)}: refused: block_global keeps public addresses out"
+        if self.options.block_private and address.is_private:
+            return f"{hostport(peername)}: refused: block_private keeps private addresses out"
+        return ""
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._sessions.pop(task, None)
+
+    async def _serve(self, session: Session) -> None:
+        try:
+            await session.run()
+        except asyncio.CancelledError:
+            session.stream.abort()
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in _EXHAUSTED:
+                self.log.warn(f"{session}: {os.strerror(error.errno)}")
+            else:  # a bug of ours: this client is lost, the proxy is not
+                self.log_bug(str(session), error)
+            session.stream.abort()
+
+    def log_bug(self, who: str, error: BaseException | None) -> None:
+        """Something of ours went wrong while a client was served."""
+        self.log.error(f"{who}: internal error: {_trace(error)}")
+
+    async def _tick(self) -> None:
+        """Fail the streams that were idle for longer than whoever waits for them allows."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(TICK)
+            now = loop.time()
+            for stream in list(self.streams):
+                stream.check_idle(now)
+
+    def is_own_address(self, peername: Any) -> bool:
+        """Whether an address that was connected to is one that this proxy listens on."""
+        if peername is None or peername[1] not in {port for _, port in self.addresses}:
+            return False
+        reached = _plain(peername[0])
+        own = {_plain(host) for host, _ in self.addresses}
+        return reached in own or (any(address.is_unspecified for address in own) and _is_local(reached))
+
+    # -- stop ----------------------------------------------------------------------------------------------------
+
+    async def stop(self, patience: float) -> None:
+        """Accept nobody any more, let exchanges under way end for ``patience`` seconds, then cut what is left."""
+        self.stopping = True
+        for server in self._servers:
+            server.close()
+        for session in list(self._sessions.values()):
+            if session.busy or session.on_leave is not None:
+                session.leave()
+            else:
+                session.stream.error = PeerClosed("the proxy was shut down", "client")
+                session.stream.close()
+        for listener in self.datagrams:
+            listener.end()
+        tasks = [*self._sessions, *(task for listener in self.datagrams for task in listener.tasks)]
+        if tasks:
+            _, left = await asyncio.wait(tasks, timeout=patience)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+            self.dialer.close()
+        for listener in self.datagrams:
+            listener.close()
+        if self._ticker is not None:
+            self._ticker.cancel()
+            await asyncio.gather(self._ticker, return_exceptions=True)
+
+    def __repr__(self) -> str:
+        return f"Proxy({', '.join(map(hostport, self.addresses))}, {len(self._sessions)} sessions)"
+
+
+def _check_address(option: str, address: str | None) -> None:
+    """Raises OptionsError for what is no IP address."""
+    try:
+        ipaddress.ip_address(address or "::")
+    except ValueError:
+        raise OptionsError(f"option {option!r} is an IP address of this machine, not {address!r}") from None
+
+
+@lru_cache(maxsize=1024)
+def _plain(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(host.partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped or address
+
+
+def _is_local(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether an address belongs to this machine: a socket can be bound to it."""
+    import socket
+
+    if address.is_loopback:
+        return True
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(address), 0))
+        except OSError:
+            return False
+    return True
+
+
+def _reason(error: OSError | OverflowError) -> str:
+    """In words. What looking up a name comes to is numbered, too, but not as the errors of the system are."""
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _described(error: BaseException | None) -> str:
+    """An exception that nobody waited for, of a script's task most likely, with the place where it was raised."""
+    if error is None:
+        return ""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})" if trace is not None else ""
+    return f": {type(error).__name__}: {error}{place}"
+
+
+def _trace(error: BaseException | None) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(error)).rstrip()

@@ -1,0 +1,1 @@
+"""Protocols that are relayed as they are: raw TCP and UDP."""

@@ -1,0 +1,1 @@
+"""The two older generations of the scripting API: their events, their arguments and their attributes."""

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["tests.support.asynchronous"]
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # How long an example takes says how busy the machine is, and no test shall fail for that.

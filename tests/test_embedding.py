@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.asynchronous import run
 from tests.support.cli import wait_until
-from tests.support.live import origin, run, shared_confdir
+from tests.support.live import origin, shared_confdir
 from tests.support.ports import free_port
 
 import flowdump
@@ -59,62 +60,53 @@ async def get(proxy: Any, port: int) -> bytes:
     return answer
 
 
-def test_in_a_loop(tmp_path: Path) -> None:
+async def test_in_a_loop(tmp_path: Path) -> None:
     addon = Header()
 
-    async def scenario() -> None:
-        kept = str(tmp_path / "kept.flows")
-        embedded = flowdump.Proxy(addons=[addon], confdir=CONFDIR, save_stream_file=kept)
-        async with origin(BODY) as server, embedded as proxy:
-            assert addon.heard == ["load", "running"]
-            assert proxy.url == f"http://127.0.0.1:{proxy.address[1]}"
-            assert Path(proxy.certificate).is_file()
-            proxy.options.update(header_value="2")
-            assert b"\r\nx-header: 2\r\n" in await get(proxy, server.port)
-            flow: Any = await proxy.next_flow()
-            assert (flow.request.path, flow.response.content) == ("/path", b"hi")
-            assert list(proxy.flows) == [flow]
-        assert addon.heard == ["load", "running", "done"]
-        assert [saved.id for saved in open_flows(kept)] == [flow.id]
-        assert "not running" in repr(proxy)
-
-    run(scenario())
+    kept = str(tmp_path / "kept.flows")
+    embedded = flowdump.Proxy(addons=[addon], confdir=CONFDIR, save_stream_file=kept)
+    async with origin(BODY) as server, embedded as proxy:
+        assert addon.heard == ["load", "running"]
+        assert proxy.url == f"http://127.0.0.1:{proxy.address[1]}"
+        assert Path(proxy.certificate).is_file()
+        proxy.options.update(header_value="2")
+        assert b"\r\nx-header: 2\r\n" in await get(proxy, server.port)
+        flow: Any = await proxy.next_flow()
+        assert (flow.request.path, flow.response.content) == ("/path", b"hi")
+        assert list(proxy.flows) == [flow]
+    assert addon.heard == ["load", "running", "done"]
+    assert [saved.id for saved in open_flows(kept)] == [flow.id]
+    assert "not running" in repr(proxy)
 
 
-def test_flows_as_they_end_and_no_more_than_wanted() -> None:
-    async def scenario() -> None:
-        async with origin(BODY) as server, flowdump.Proxy(confdir=CONFDIR, keep=2) as proxy:
-            for _ in range(3):
-                await get(proxy, server.port)
-            assert len(proxy.flows) == 2
-            seen = []
-            async for flow in proxy:
-                seen.append(flow)
-                if len(seen) == 2:
-                    break
-            assert seen == list(proxy.flows)
-
-    run(scenario())
+async def test_flows_as_they_end_and_no_more_than_wanted() -> None:
+    async with origin(BODY) as server, flowdump.Proxy(confdir=CONFDIR, keep=2) as proxy:
+        for _ in range(3):
+            await get(proxy, server.port)
+        assert len(proxy.flows) == 2
+        seen = []
+        async for flow in proxy:
+            seen.append(flow)
+            if len(seen) == 2:
+                break
+        assert seen == list(proxy.flows)
 
 
-def test_who_waits_for_flows_is_told_that_there_will_be_none() -> None:
+async def test_who_waits_for_flows_is_told_that_there_will_be_none() -> None:
     async def paths(proxy: Any) -> list[str]:
         return [flow.request.path async for flow in proxy]
 
-    async def scenario() -> None:
-        async with origin(BODY) as server, flowdump.Proxy(confdir=CONFDIR) as proxy:
-            seen = asyncio.create_task(paths(proxy))
-            await get(proxy, server.port)
-            await get(proxy, server.port)
-        assert await seen == ["/path", "/path"]
+    async with origin(BODY) as server, flowdump.Proxy(confdir=CONFDIR) as proxy:
+        seen = asyncio.create_task(paths(proxy))
+        await get(proxy, server.port)
+        await get(proxy, server.port)
+    assert await seen == ["/path", "/path"]
 
-        async with flowdump.Proxy(confdir=CONFDIR) as proxy:
-            waiting = [asyncio.create_task(proxy.next_flow()) for _ in range(2)]
-            proxy.master.shutdown()
-            for result in await asyncio.gather(*waiting, return_exceptions=True):
-                assert "no flow is left" in str(result)
-
-    run(scenario())
+    async with flowdump.Proxy(confdir=CONFDIR) as proxy:
+        waiting = [asyncio.create_task(proxy.next_flow()) for _ in range(2)]
+        proxy.master.shutdown()
+        for result in await asyncio.gather(*waiting, return_exceptions=True):
+            assert "no flow is left" in str(result)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from tests.support.live import run, running
+from tests.support.live import running
 
 from flowdump.addons.asgiapp import ASGIApp, WSGIApp, environ_of, scope_of
 from flowdump.flow import Error
@@ -118,14 +118,11 @@ def test_names() -> None:
     assert ASGIApp(echo, "a", 80).name == "asgiapp:a:80"
 
 
-def test_live() -> None:
-    async def scenario() -> None:
-        async with running(ASGIApp(echo, "app.local", 80), WSGIApp(wsgi, "wsgi.local", 80)) as proxy:
-            proxy.master.find_loop()
-            for host in ("app.local", "wsgi.local"):
-                head = f"GET http://{host}/p HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-                reply = await proxy.send(head.encode())
-                assert reply.startswith(b"HTTP/1.1 202 ")
-                assert reply.endswith(b"GET /p  !")
-
-    run(scenario())
+async def test_live() -> None:
+    async with running(ASGIApp(echo, "app.local", 80), WSGIApp(wsgi, "wsgi.local", 80)) as proxy:
+        proxy.master.find_loop()
+        for host in ("app.local", "wsgi.local"):
+            head = f"GET http://{host}/p HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            reply = await proxy.send(head.encode())
+            assert reply.startswith(b"HTTP/1.1 202 ")
+            assert reply.endswith(b"GET /p  !")

@@ -11,9 +11,10 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from tests.support.asynchronous import run
 from tests.support.commands import commands
 from tests.support.flows import dns_flow, environment, http_flow, request, response, tcp_flow, websocket_flow
-from tests.support.live import origin, run
+from tests.support.live import origin
 
 from flowdump.exceptions import CommandError
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.support.commands import commands
 from tests.support.flows import http_flow, tcp_flow, udp_flow, websocket_flow
-from tests.support.live import run, running
+from tests.support.live import running
 from tests.support.websocket import wires
 
 from flowdump import ctx
@@ -76,7 +76,7 @@ def test_a_connection_that_has_ended_is_told() -> None:
         commands().call("inject.tcp", tcp_flow(live=Ended()), True, b"x")
 
 
-def test_a_script_injects_into_a_websocket() -> None:
+async def test_a_script_injects_into_a_websocket() -> None:
     """From a handler, from a thread and by text, through a running proxy."""
 
     class Echo:
@@ -89,21 +89,18 @@ def test_a_script_injects_into_a_websocket() -> None:
             call = lambda: commands.call_strings("inject.websocket", ["@all", "false", r"\xff", "false"])  # noqa: E731
             threading.Thread(target=call).start()
 
-    async def scenario() -> None:
-        async with running(Echo()) as proxy:
-            register = FlowRegister()
-            proxy.master.addons.builtins.append(register)
-            proxy.master.addons.rebuild()
-            proxy.master.own_commands = lambda: own_commands([register])
-            proxy.master.find_loop()
-            async with wires(proxy) as (client, server):
-                client.send(0x81, b"go")
-                assert await server.read() == (0x81, b"go")
-                assert await client.read() == (0x81, b"from a handler")
-                assert await server.read() == (0x82, b"\xff")
-            await proxy.wait_for_flows()
-            flow = proxy.flow
-            with pytest.raises(CommandError, match=r"nothing can be injected|is not live"):
-                ctx.master.commands.call("inject.websocket", flow, True, b"too late")
-
-    run(scenario())
+    async with running(Echo()) as proxy:
+        register = FlowRegister()
+        proxy.master.addons.builtins.append(register)
+        proxy.master.addons.rebuild()
+        proxy.master.own_commands = lambda: own_commands([register])
+        proxy.master.find_loop()
+        async with wires(proxy) as (client, server):
+            client.send(0x81, b"go")
+            assert await server.read() == (0x81, b"go")
+            assert await client.read() == (0x81, b"from a handler")
+            assert await server.read() == (0x82, b"\xff")
+        await proxy.wait_for_flows()
+        flow = proxy.flow
+        with pytest.raises(CommandError, match=r"nothing can be injected|is not live"):
+            ctx.master.commands.call("inject.websocket", flow, True, b"too late")

@@ -7,7 +7,7 @@ import re
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
-from tests.support.live import Running, run, running, shared_confdir
+from tests.support.live import Running, running, shared_confdir
 
 from flowdump.addons.onboarding import FORMS, Onboarding, page
 from flowdump.engine.tls.authority import Authority
@@ -25,54 +25,45 @@ async def get(proxy: Running, path: str, host: str = "mitm.it") -> tuple[bytes, 
     return head, body
 
 
-def test_every_link_of_the_page_leads_to_the_certificate() -> None:
+async def test_every_link_of_the_page_leads_to_the_certificate() -> None:
     load = {
         "pem": x509.load_pem_x509_certificate,
         "cer": x509.load_der_x509_certificate,
         "p12": lambda data: load_pkcs12(data, b"").additional_certs[0].certificate,
     }
 
-    async def scenario() -> None:
-        expected = x509.load_pem_x509_certificate(Authority.open(str(shared_confdir())).pem())
-        async with running(addon()) as proxy:
-            head, body = await get(proxy, "/?lang=en", "MITM.it")
-            assert head.startswith(b"HTTP/1.1 200 ")
-            links = set(re.findall(r'href="([^"]*)"', body.decode()))
-            assert links == set(FORMS)
-            for link in links:
-                head, body = await get(proxy, link)
-                name, media_type, _ = FORMS[link]
-                assert f'filename="{name}"'.encode() in head
-                assert media_type.encode() in head
-                assert load[name.rpartition(".")[2]](body) == expected
-                assert b"PRIVATE KEY" not in body
-
-    run(scenario())
+    expected = x509.load_pem_x509_certificate(Authority.open(str(shared_confdir())).pem())
+    async with running(addon()) as proxy:
+        head, body = await get(proxy, "/?lang=en", "MITM.it")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        links = set(re.findall(r'href="([^"]*)"', body.decode()))
+        assert links == set(FORMS)
+        for link in links:
+            head, body = await get(proxy, link)
+            name, media_type, _ = FORMS[link]
+            assert f'filename="{name}"'.encode() in head
+            assert media_type.encode() in head
+            assert load[name.rpartition(".")[2]](body) == expected
+            assert b"PRIVATE KEY" not in body
 
 
 @pytest.mark.parametrize(
     "path", ["/../../etc/passwd", "//etc/passwd", "/cert/%2e%2e%2fflowdump-ca.pem", "/cert/", "/cert/pem/", "/x"]
 )
-def test_other_paths_are_not_found(path: str) -> None:
-    async def scenario() -> None:
-        async with running(addon()) as proxy:
-            head, body = await get(proxy, path)
-            assert head.startswith(b"HTTP/1.1 404 ")
-            assert path.encode() not in body
-
-    run(scenario())
+async def test_other_paths_are_not_found(path: str) -> None:
+    async with running(addon()) as proxy:
+        head, body = await get(proxy, path)
+        assert head.startswith(b"HTTP/1.1 404 ")
+        assert path.encode() not in body
 
 
-def test_the_options_say_whether_and_where() -> None:
-    async def scenario() -> None:
-        async with running(addon(), onboarding_host="certificates.invalid") as proxy:
-            head, _ = await get(proxy, "/", "certificates.invalid")
-            assert head.startswith(b"HTTP/1.1 200 ")
-        async with running(addon(), onboarding=False, onboarding_host="certificates.invalid") as proxy:
-            head, _ = await get(proxy, "/", "certificates.invalid")
-            assert head.startswith(b"HTTP/1.1 502 ")
-
-    run(scenario())
+async def test_the_options_say_whether_and_where() -> None:
+    async with running(addon(), onboarding_host="certificates.invalid") as proxy:
+        head, _ = await get(proxy, "/", "certificates.invalid")
+        assert head.startswith(b"HTTP/1.1 200 ")
+    async with running(addon(), onboarding=False, onboarding_host="certificates.invalid") as proxy:
+        head, _ = await get(proxy, "/", "certificates.invalid")
+        assert head.startswith(b"HTTP/1.1 502 ")
 
 
 def test_every_platform_has_three_lines() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.live import origin, run, running
+from tests.support.asynchronous import run
+from tests.support.live import origin, running
 
 from flowdump import ctx
 from flowdump.addons import proxyauth
@@ -38,70 +39,55 @@ def get(port: int, *headers: str) -> bytes:
 
 
 @pytest.mark.parametrize("credentials", ["", "Basic", "Basic !!!", basic("user:wrong"), basic("user"), "Bearer x"])
-def test_strangers_are_asked(credentials: str) -> None:
-    async def scenario() -> None:
-        async with origin() as server, running(ProxyAuth(), proxyauth="user:pass") as proxy:
-            headers = [f"Proxy-Authorization: {credentials}"] if credentials else []
-            reply = await proxy.send(get(server.port, *headers))
-            assert reply.startswith(b"HTTP/1.1 407 ")
-            assert b'Proxy-Authenticate: Basic realm="flowdump"\r\n' in reply
-            assert server.received == b""
-            reply = await proxy.send(b"CONNECT 127.0.0.1:%d HTTP/1.0\r\n\r\n" % server.port)
-            assert reply.startswith(b"HTTP/1.1 407 ")
-            assert server.received == b""
-
-    run(scenario())
+async def test_strangers_are_asked(credentials: str) -> None:
+    async with origin() as server, running(ProxyAuth(), proxyauth="user:pass") as proxy:
+        headers = [f"Proxy-Authorization: {credentials}"] if credentials else []
+        reply = await proxy.send(get(server.port, *headers))
+        assert reply.startswith(b"HTTP/1.1 407 ")
+        assert b'Proxy-Authenticate: Basic realm="flowdump"\r\n' in reply
+        assert server.received == b""
+        reply = await proxy.send(b"CONNECT 127.0.0.1:%d HTTP/1.0\r\n\r\n" % server.port)
+        assert reply.startswith(b"HTTP/1.1 407 ")
+        assert server.received == b""
 
 
-def test_friends_come_in_and_their_credentials_stay() -> None:
-    async def scenario() -> None:
-        async with origin(close=True) as server, running(ProxyAuth(), proxyauth="user:pass") as proxy:
-            reply = await proxy.send(get(server.port, f"proxy-authorization: {basic('user:pass')}"))
-            assert reply.endswith(b"hi")
-            assert b"authorization" not in server.received.lower()
-            assert proxy.flow.metadata["proxyauth"] == ("user", "pass")
-            assert "proxy-authorization" not in proxy.flow.request.headers
-
-    run(scenario())
+async def test_friends_come_in_and_their_credentials_stay() -> None:
+    async with origin(close=True) as server, running(ProxyAuth(), proxyauth="user:pass") as proxy:
+        reply = await proxy.send(get(server.port, f"proxy-authorization: {basic('user:pass')}"))
+        assert reply.endswith(b"hi")
+        assert b"authorization" not in server.received.lower()
+        assert proxy.flow.metadata["proxyauth"] == ("user", "pass")
+        assert "proxy-authorization" not in proxy.flow.request.headers
 
 
-def test_a_tunnel_is_asked_once() -> None:
-    async def scenario() -> None:
-        async with origin() as server, running(ProxyAuth(), proxyauth="user:pass") as proxy:
-            knock = f"CONNECT 127.0.0.1:{server.port} HTTP/1.1\r\nProxy-Authorization: {basic('user:pass')}\r\n\r\n"
-            inside = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-            reply = await proxy.send(knock.encode() + inside + inside)
-            assert reply.count(b"HTTP/1.1 200 ") == 3
-            assert [flow.metadata["proxyauth"] for flow in proxy.flows] == [("user", "pass")] * 2
-
-    run(scenario())
+async def test_a_tunnel_is_asked_once() -> None:
+    async with origin() as server, running(ProxyAuth(), proxyauth="user:pass") as proxy:
+        knock = f"CONNECT 127.0.0.1:{server.port} HTTP/1.1\r\nProxy-Authorization: {basic('user:pass')}\r\n\r\n"
+        inside = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        reply = await proxy.send(knock.encode() + inside + inside)
+        assert reply.count(b"HTTP/1.1 200 ") == 3
+        assert [flow.metadata["proxyauth"] for flow in proxy.flows] == [("user", "pass")] * 2
 
 
-def test_reverse_mode_asks_as_a_server_does() -> None:
-    async def scenario() -> None:
-        async with (
-            origin() as server,
-            running(ProxyAuth(), mode=[f"reverse:http://127.0.0.1:{server.port}"], proxyauth="user:pass") as proxy,
-        ):
-            request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{}\r\n"
-            reply = await proxy.send(request.format("").encode())
-            assert reply.startswith(b"HTTP/1.1 401 ")
-            assert b"WWW-Authenticate: Basic" in reply
-            reply = await proxy.send(request.format(f"Authorization: {basic('user:pass')}\r\n").encode())
-            assert reply.endswith(b"hi")
-            assert b"authorization" not in server.received.lower()
-
-    run(scenario())
+async def test_reverse_mode_asks_as_a_server_does() -> None:
+    async with (
+        origin() as server,
+        running(ProxyAuth(), mode=[f"reverse:http://127.0.0.1:{server.port}"], proxyauth="user:pass") as proxy,
+    ):
+        request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{}\r\n"
+        reply = await proxy.send(request.format("").encode())
+        assert reply.startswith(b"HTTP/1.1 401 ")
+        assert b"WWW-Authenticate: Basic" in reply
+        reply = await proxy.send(request.format(f"Authorization: {basic('user:pass')}\r\n").encode())
+        assert reply.endswith(b"hi")
+        assert b"authorization" not in server.received.lower()
 
 
-def test_any_notes_who_it_was() -> None:
-    async def scenario() -> None:
-        async with origin(close=True) as server, running(ProxyAuth(), proxyauth="any") as proxy:
-            assert (await proxy.send(get(server.port))).startswith(b"HTTP/1.1 407 ")
-            await proxy.send(get(server.port, f"Proxy-Authorization: {basic('ann:x:y')}"))
-            assert proxy.flows[-1].metadata["proxyauth"] == ("ann", "x:y")
-
-    run(scenario())
+async def test_any_notes_who_it_was() -> None:
+    async with origin(close=True) as server, running(ProxyAuth(), proxyauth="any") as proxy:
+        assert (await proxy.send(get(server.port))).startswith(b"HTTP/1.1 407 ")
+        await proxy.send(get(server.port, f"Proxy-Authorization: {basic('ann:x:y')}"))
+        assert proxy.flows[-1].metadata["proxyauth"] == ("ann", "x:y")
 
 
 def test_no_script_lets_a_stranger_in() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.live import run, shared_confdir
+from tests.support.live import shared_confdir
 
 import flowdump
 
@@ -17,12 +17,9 @@ def running():
 """
 
 
-def test_a_script_is_told_where_the_proxy_listens(tmp_path: Path) -> None:
+async def test_a_script_is_told_where_the_proxy_listens(tmp_path: Path) -> None:
     path = tmp_path / "told.py"
     path.write_text(SCRIPT)
 
-    async def scenario() -> None:
-        async with flowdump.Proxy(scripts=[str(path)], confdir=str(shared_confdir())) as proxy:
-            assert proxy.master.told == (True, [proxy.address], True)
-
-    run(scenario())
+    async with flowdump.Proxy(scripts=[str(path)], confdir=str(shared_confdir())) as proxy:
+        assert proxy.master.told == (True, [proxy.address], True)

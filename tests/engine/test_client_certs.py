@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.support.asynchronous import run
 from tests.support.events import Events
 from tests.support.http1 import OK
 from tests.support.interception import Authorities, trusting, visit
-from tests.support.live import origin, run, running
+from tests.support.live import origin, running
 from tests.support.pki import EXPIRED, Ca
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
@@ -42,32 +43,28 @@ async def greet(reader: Any, writer: asyncio.StreamWriter) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("passphrase", [None, "secret"])
-def test_one_certificate_for_every_origin(pki: Authorities, version: ssl.TLSVersion, passphrase: str | None) -> None:
+async def test_one_certificate_for_every_origin(
+    pki: Authorities, version: ssl.TLSVersion, passphrase: str | None
+) -> None:
     path = pki.ca.leaf("me").write(pki.folder / "me.pem", passphrase)
 
-    async def scenario() -> None:
-        options = {"client_certs": str(path), "cert_passphrase": passphrase, **pki.trust}
-        async with origin(greet, ssl=demanding(pki, version)) as server, running(**options) as proxy:
-            assert (await visit(proxy, server.port)).reply.endswith(b"\r\n\r\nme")
-            assert (await visit(proxy, server.port, "www.example.com")).reply.endswith(b"\r\n\r\nme")
-
-    run(scenario())
+    options = {"client_certs": str(path), "cert_passphrase": passphrase, **pki.trust}
+    async with origin(greet, ssl=demanding(pki, version)) as server, running(**options) as proxy:
+        assert (await visit(proxy, server.port)).reply.endswith(b"\r\n\r\nme")
+        assert (await visit(proxy, server.port, "www.example.com")).reply.endswith(b"\r\n\r\nme")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_folder_has_one_for_each_host(pki: Authorities, version: ssl.TLSVersion) -> None:
+async def test_a_folder_has_one_for_each_host(pki: Authorities, version: ssl.TLSVersion) -> None:
     folder = pki.folder / "mine"
     folder.mkdir()
     for name in ("example.com", "www.example.com"):
         pki.ca.leaf(f"me at {name}").write(folder / f"{name}.pem")
 
-    async def scenario() -> None:
-        options = {"client_certs": str(folder), **pki.trust}
-        async with origin(greet, ssl=demanding(pki, version)) as server, running(**options) as proxy:
-            for name in ("example.com", "www.example.com"):
-                assert (await visit(proxy, server.port, name)).reply.endswith(b"\r\n\r\nme at " + name.encode())
-
-    run(scenario())
+    options = {"client_certs": str(folder), **pki.trust}
+    async with origin(greet, ssl=demanding(pki, version)) as server, running(**options) as proxy:
+        for name in ("example.com", "www.example.com"):
+            assert (await visit(proxy, server.port, name)).reply.endswith(b"\r\n\r\nme at " + name.encode())
 
 
 @contextlib.contextmanager
@@ -132,39 +129,35 @@ def test_a_certificate_that_the_origin_refuses_is_a_502_with_the_reason(
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("shown", [True, False])
-def test_clients_may_be_asked_for_a_certificate(pki: Authorities, version: ssl.TLSVersion, shown: bool) -> None:
+async def test_clients_may_be_asked_for_a_certificate(pki: Authorities, version: ssl.TLSVersion, shown: bool) -> None:
     context = trusting(maximum_version=version)
     own = pki.ca.leaf("somebody")
     if shown:
         context.load_cert_chain(own.write(pki.folder / "somebody.pem"))
 
-    async def scenario() -> None:
-        events = Events()
-        options = {"request_client_cert": True, **pki.trust}
-        async with origin(OK, ssl=pki.serve("example.com")) as server, running(events, **options) as proxy:
-            assert (await visit(proxy, server.port, context=context)).reply.endswith(b"hi")
-            client = events["tls_established_client"].conn
-            assert [cert.serial for cert in client.certificate_list] == [own.certificate.serial_number] * shown
-            assert proxy.flow.client_conn.certificate_list == client.certificate_list
-
-    run(scenario())
+    events = Events()
+    options = {"request_client_cert": True, **pki.trust}
+    async with origin(OK, ssl=pki.serve("example.com")) as server, running(events, **options) as proxy:
+        assert (await visit(proxy, server.port, context=context)).reply.endswith(b"hi")
+        client = events["tls_established_client"].conn
+        assert [cert.serial for cert in client.certificate_list] == [own.certificate.serial_number] * shown
+        assert proxy.flow.client_conn.certificate_list == client.certificate_list
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_client_s_certificate_from_a_stranger_is_refused_in_words(pki: Authorities, version: ssl.TLSVersion) -> None:
+async def test_a_client_s_certificate_from_a_stranger_is_refused_in_words(
+    pki: Authorities, version: ssl.TLSVersion
+) -> None:
     context = trusting(maximum_version=version)
     context.load_cert_chain(Ca("stranger").leaf("somebody").write(pki.folder / "somebody.pem"))
 
-    async def scenario() -> None:
-        events = Events()
-        options = {"request_client_cert": True, **pki.trust}
-        async with origin(OK, ssl=pki.serve("example.com")) as server, running(events, **options) as proxy:
-            with pytest.raises(ssl.SSLError):
-                await visit(proxy, server.port, context=context)
-            await events.wait_for("client_disconnected")
-            words = "the certificate of the client is signed by an authority that is not known here"
-            assert events["tls_failed_client"].conn.error == words
-            assert any(words in line for line in proxy.log)
-            assert server.received == b""
-
-    run(scenario())
+    events = Events()
+    options = {"request_client_cert": True, **pki.trust}
+    async with origin(OK, ssl=pki.serve("example.com")) as server, running(events, **options) as proxy:
+        with pytest.raises(ssl.SSLError):
+            await visit(proxy, server.port, context=context)
+        await events.wait_for("client_disconnected")
+        words = "the certificate of the client is signed by an authority that is not known here"
+        assert events["tls_failed_client"].conn.error == words
+        assert any(words in line for line in proxy.log)
+        assert server.received == b""

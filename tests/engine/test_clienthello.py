@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.live import PATIENCE
+from tests.support.asynchronous import PATIENCE
 
 from flowdump.engine.tls.client_hello import LIMIT, ClientHello, parse
 

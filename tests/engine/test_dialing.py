@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.support.live import run, until
+from tests.support.live import until
 
 from flowdump.engine.net import dialer as dialing
 from flowdump.engine.net.dialer import Dialer
@@ -60,47 +60,38 @@ async def dial(dialer: Dialer, streams: Streams, port: int) -> str:
     return str(reached)
 
 
-def test_a_name_is_looked_up_once_for_connections_at_the_same_time_and_soon_after(
+async def test_a_name_is_looked_up_once_for_connections_at_the_same_time_and_soon_after(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def scenario() -> None:
-        resolver, dialer, streams = Resolver(monkeypatch, "127.0.0.1"), Dialer(), Streams()
-        with listening() as port:
-            await asyncio.gather(*(dial(dialer, streams, port) for _ in range(5)))
-            await dial(dialer, streams, port)
-            assert resolver.asked == ["origin.example"]
-            monkeypatch.setattr(dialing, "KEPT", -1.0)
-            dialer._known.clear()
-            dialer._proven.clear()
-            await dial(dialer, streams, port)
-            await dial(dialer, streams, port)
-            assert len(resolver.asked) == 3
-
-    run(scenario())
+    resolver, dialer, streams = Resolver(monkeypatch, "127.0.0.1"), Dialer(), Streams()
+    with listening() as port:
+        await asyncio.gather(*(dial(dialer, streams, port) for _ in range(5)))
+        await dial(dialer, streams, port)
+        assert resolver.asked == ["origin.example"]
+        monkeypatch.setattr(dialing, "KEPT", -1.0)
+        dialer._known.clear()
+        dialer._proven.clear()
+        await dial(dialer, streams, port)
+        await dial(dialer, streams, port)
+        assert len(resolver.asked) == 3
 
 
-def test_an_address_that_refuses_gives_way_to_the_next_which_is_first_from_then_on(
+async def test_an_address_that_refuses_gives_way_to_the_next_which_is_first_from_then_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def scenario() -> None:
-        Resolver(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.1")
-        dialer, streams = Dialer(), Streams()
-        with listening() as port:
-            assert await dial(dialer, streams, port) == "127.0.0.1"
-            assert dialer._proven["origin.example", port][1] == "127.0.0.1"
-            assert await dial(dialer, streams, port) == "127.0.0.1"
-
-    run(scenario())
+    Resolver(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.1")
+    dialer, streams = Dialer(), Streams()
+    with listening() as port:
+        assert await dial(dialer, streams, port) == "127.0.0.1"
+        assert dialer._proven["origin.example", port][1] == "127.0.0.1"
+        assert await dial(dialer, streams, port) == "127.0.0.1"
 
 
-def test_a_silent_address_has_a_head_start_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        Resolver(monkeypatch, SILENT, "127.0.0.1")
-        dialer, streams = Dialer(), Streams()
-        with listening() as port:
-            assert await dial(dialer, streams, port) == "127.0.0.1"
-
-    run(scenario())
+async def test_a_silent_address_has_a_head_start_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    Resolver(monkeypatch, SILENT, "127.0.0.1")
+    dialer, streams = Dialer(), Streams()
+    with listening() as port:
+        assert await dial(dialer, streams, port) == "127.0.0.1"
 
 
 def test_families_take_turns() -> None:
@@ -109,36 +100,27 @@ def test_families_take_turns() -> None:
     assert dialing._interleaved(found) == ["::1", "127.0.0.1", "::2", "127.0.0.2", "127.0.0.3"]
 
 
-def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        Resolver(monkeypatch, "127.0.0.2", "127.0.0.3")
-        dialer, streams = Dialer(), Streams()
-        with listening() as port, pytest.raises(ConnectionRefusedError):
-            await dial(dialer, streams, port)
-        assert not dialer._known, "it is looked up again next time"
-        assert not streams
-
-    run(scenario())
+async def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    Resolver(monkeypatch, "127.0.0.2", "127.0.0.3")
+    dialer, streams = Dialer(), Streams()
+    with listening() as port, pytest.raises(ConnectionRefusedError):
+        await dial(dialer, streams, port)
+    assert not dialer._known, "it is looked up again next time"
+    assert not streams
 
 
-def test_a_name_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        resolver, dialer, streams = Resolver(monkeypatch), Dialer(), Streams()
-        for _ in range(2):
-            with pytest.raises(socket.gaierror):
-                await dial(dialer, streams, 80)
-        assert len(resolver.asked) == 2
-
-    run(scenario())
+async def test_a_name_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolver, dialer, streams = Resolver(monkeypatch), Dialer(), Streams()
+    for _ in range(2):
+        with pytest.raises(socket.gaierror):
+            await dial(dialer, streams, 80)
+    assert len(resolver.asked) == 2
 
 
-def test_who_gives_up_waiting_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        Resolver(monkeypatch, SILENT, SILENT)
-        dialer, streams = Dialer(), Streams()
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await dial(dialer, streams, 80)
-        assert not streams
-
-    run(scenario())
+async def test_who_gives_up_waiting_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    Resolver(monkeypatch, SILENT, SILENT)
+    dialer, streams = Dialer(), Streams()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await dial(dialer, streams, 80)
+    assert not streams

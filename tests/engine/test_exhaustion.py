@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.asynchronous import run
 from tests.support.http1 import CHUNKED, OK, get
-from tests.support.live import Running, assert_quiet, origin, run, running, until
+from tests.support.live import Running, assert_quiet, origin, running, until
 from tests.support.memory import traced
 from tests.support.process import PATIENCE, Live
 from tests.support.streaming import READ
@@ -78,15 +79,12 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize(("begin", "again", "status"), ENDLESS.values(), ids=ENDLESS)
-def test_an_endless_request_is_refused_and_never_kept(begin: bytes, again: bytes, status: int) -> None:
-    async def scenario() -> None:
-        async with running() as proxy:
-            assert (await pour(proxy, begin, again)).startswith(b"HTTP/1.1 %d " % status)
-            await proxy.wait_for_flows()
-            assert proxy.flow.error is not None
-            assert_quiet(proxy)
-
-    run(scenario())
+async def test_an_endless_request_is_refused_and_never_kept(begin: bytes, again: bytes, status: int) -> None:
+    async with running() as proxy:
+        assert (await pour(proxy, begin, again)).startswith(b"HTTP/1.1 %d " % status)
+        await proxy.wait_for_flows()
+        assert proxy.flow.error is not None
+        assert_quiet(proxy)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +99,7 @@ def test_an_endless_request_is_refused_and_never_kept(begin: bytes, again: bytes
     ],
     ids=["header line", "headers", "reason", "chunk extension", "trailers", "interim responses"],
 )
-def test_an_endless_response_is_a_502_and_never_kept(begin: bytes, again: bytes) -> None:
+async def test_an_endless_response_is_a_502_and_never_kept(begin: bytes, again: bytes) -> None:
     async def endless(reader: Any, writer: Any) -> None:
         writer.write(begin)
         while not writer.is_closing():
@@ -109,16 +107,13 @@ def test_an_endless_response_is_a_502_and_never_kept(begin: bytes, again: bytes)
             await writer.drain()
             await asyncio.sleep(0)
 
-    async def scenario() -> None:
-        async with origin(endless) as server, running() as proxy:
-            assert b"HTTP/1.1 502 " in await proxy.send(get(server.port), half_close=False)
-            assert proxy.flow.error is not None
-            assert_quiet(proxy)
-
-    run(scenario())
+    async with origin(endless) as server, running() as proxy:
+        assert b"HTTP/1.1 502 " in await proxy.send(get(server.port), half_close=False)
+        assert proxy.flow.error is not None
+        assert_quiet(proxy)
 
 
-def test_a_body_of_very_many_very_small_chunks_takes_time_by_their_number_only() -> None:
+async def test_a_body_of_very_many_very_small_chunks_takes_time_by_their_number_only() -> None:
     """It comes in one read here; moving what is left of it for each piece would take many times as long."""
     count = 400_000
 
@@ -128,13 +123,10 @@ def test_a_body_of_very_many_very_small_chunks_takes_time_by_their_number_only()
         def consumed(self) -> None:
             """Nobody sends more."""
 
-    async def scenario() -> None:
-        body = connection.BodyReader(Arrived(), CHUNKED_FRAMING, "client")  # type: ignore[arg-type]
-        begun = time.process_time()
-        assert await body.whole(None) == b"x" * count
-        assert time.process_time() - begun < 8
-
-    run(scenario())
+    body = connection.BodyReader(Arrived(), CHUNKED_FRAMING, "client")  # type: ignore[arg-type]
+    begun = time.process_time()
+    assert await body.whole(None) == b"x" * count
+    assert time.process_time() - begun < 8
 
 
 # -- slow ----------------------------------------------------------------------------------------------------------
@@ -152,63 +144,54 @@ def test_a_body_of_very_many_very_small_chunks_takes_time_by_their_number_only()
     ],
     ids=["nothing", "head", "body", "chunk", "tunnel", "half a ClientHello"],
 )
-def test_a_client_that_falls_silent_is_dropped(said: bytes, option: str, flows: int) -> None:
-    async def scenario() -> None:
-        options: dict[str, Any] = {option: 1}
-        async with running(**options) as proxy:
-            before = time.monotonic()
-            reply = await proxy.send(said, half_close=False)
-            assert 0.9 < time.monotonic() - before < 30
-            if said.startswith((b"GET", b"POST")):
-                assert reply.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
-            else:
-                assert reply in (b"", b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await until(lambda: not proxy.proxy._sessions)
-            assert len(proxy.flows) == flows
-            assert all(flow.error is not None for flow in proxy.flows)
-            assert_quiet(proxy)
-
-    run(scenario())
+async def test_a_client_that_falls_silent_is_dropped(said: bytes, option: str, flows: int) -> None:
+    options: dict[str, Any] = {option: 1}
+    async with running(**options) as proxy:
+        before = time.monotonic()
+        reply = await proxy.send(said, half_close=False)
+        assert 0.9 < time.monotonic() - before < 30
+        if said.startswith((b"GET", b"POST")):
+            assert reply.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+        else:
+            assert reply in (b"", b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await until(lambda: not proxy.proxy._sessions)
+        assert len(proxy.flows) == flows
+        assert all(flow.error is not None for flow in proxy.flows)
+        assert_quiet(proxy)
 
 
-def test_a_head_that_comes_byte_by_byte_has_a_time_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_head_that_comes_byte_by_byte_has_a_time_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "HEAD_TIME", 0.3)
 
-    async def scenario() -> None:
-        async with running() as proxy:
-            reader, writer = await proxy.connect()
-            ended = asyncio.create_task(reader.read())
-            sent = 0
-            while not ended.done():
-                assert sent < 1000
-                writer.write(b"G")
-                sent += 1
-                await asyncio.sleep(0.01)
-            await asyncio.gather(ended, return_exceptions=True)
-            writer.close()
-            await proxy.wait_for_flows()
-            assert "too long" in str(proxy.flow.error)
-
-    run(scenario())
+    async with running() as proxy:
+        reader, writer = await proxy.connect()
+        ended = asyncio.create_task(reader.read())
+        sent = 0
+        while not ended.done():
+            assert sent < 1000
+            writer.write(b"G")
+            sent += 1
+            await asyncio.sleep(0.01)
+        await asyncio.gather(ended, return_exceptions=True)
+        writer.close()
+        await proxy.wait_for_flows()
+        assert "too long" in str(proxy.flow.error)
 
 
-def test_the_second_head_on_a_connection_has_the_whole_time_again() -> None:
-    async def scenario() -> None:
-        async with origin(OK) as server, running() as proxy:
-            reader, writer = await proxy.connect()
-            for n in range(3):
-                request = get(server.port, close=n == 2)
-                begun = asyncio.get_running_loop().time()
-                writer.write(request[:20])
-                await until(lambda: any(stream.deadline for stream in proxy.proxy.streams))
-                (deadline,) = [stream.deadline for stream in proxy.proxy.streams if stream.deadline]
-                assert deadline >= begun + connection.HEAD_TIME
-                writer.write(request[20:])
-                await reader.readuntil(b"hi")
-            assert await reader.read() == b""
-            writer.close()
-
-    run(scenario())
+async def test_the_second_head_on_a_connection_has_the_whole_time_again() -> None:
+    async with origin(OK) as server, running() as proxy:
+        reader, writer = await proxy.connect()
+        for n in range(3):
+            request = get(server.port, close=n == 2)
+            begun = asyncio.get_running_loop().time()
+            writer.write(request[:20])
+            await until(lambda: any(stream.deadline for stream in proxy.proxy.streams))
+            (deadline,) = [stream.deadline for stream in proxy.proxy.streams if stream.deadline]
+            assert deadline >= begun + connection.HEAD_TIME
+            writer.write(request[20:])
+            await reader.readuntil(b"hi")
+        assert await reader.read() == b""
+        writer.close()
 
 
 @pytest.mark.parametrize(
@@ -216,23 +199,20 @@ def test_the_second_head_on_a_connection_has_the_whole_time_again() -> None:
     [b"", b"HTTP/1.1 200 OK\r\nX", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi"],
     ids=["nothing", "head", "body"],
 )
-def test_an_origin_that_falls_silent_is_a_504(said: bytes) -> None:
+async def test_an_origin_that_falls_silent_is_a_504(said: bytes) -> None:
     async def silent(reader: Any, writer: Any) -> None:
         writer.write(said)
         await reader.read()
 
-    async def scenario() -> None:
-        async with origin(OK, silent) as server, running(response_timeout=1) as proxy:
-            # the second request goes over the reused connection: that one has a limit, too
-            reply = await proxy.send(get(server.port, close=False) + get(server.port), half_close=False)
-            assert b"HTTP/1.1 504 " in reply
-            assert len(server.requests) == 1
-            assert "idle for 1 s" in str(proxy.flows[1].error)
-
-    run(scenario())
+    async with origin(OK, silent) as server, running(response_timeout=1) as proxy:
+        # the second request goes over the reused connection: that one has a limit, too
+        reply = await proxy.send(get(server.port, close=False) + get(server.port), half_close=False)
+        assert b"HTTP/1.1 504 " in reply
+        assert len(server.requests) == 1
+        assert "idle for 1 s" in str(proxy.flows[1].error)
 
 
-def test_time_that_the_proxy_takes_counts_against_nobody() -> None:
+async def test_time_that_the_proxy_takes_counts_against_nobody() -> None:
     """A script that holds the flow, an origin that thinks: the limits for silence are for those who are waited for."""
 
     class Slow:
@@ -247,13 +227,10 @@ def test_time_that_the_proxy_takes_counts_against_nobody() -> None:
         await asyncio.sleep(1.4)
         writer.write(b"i")
 
-    async def scenario() -> None:
-        options: dict[str, Any] = {"body_timeout": 1, "client_timeout": 1, "response_timeout": 1}
-        async with origin(in_two) as server, running(Slow(), **options) as proxy:
-            assert (await proxy.send(get(server.port), half_close=False)).endswith(b"hi")
-            assert proxy.flow.error is None
-
-    run(scenario())
+    options: dict[str, Any] = {"body_timeout": 1, "client_timeout": 1, "response_timeout": 1}
+    async with origin(in_two) as server, running(Slow(), **options) as proxy:
+        assert (await proxy.send(get(server.port), half_close=False)).endswith(b"hi")
+        assert proxy.flow.error is None
 
 
 # -- many ----------------------------------------------------------------------------------------------------------
@@ -302,42 +279,36 @@ def test_thousands_of_idle_connections_cost_little_and_leave_nothing() -> None:
     run(scenario(), patience=3 * PATIENCE)  # it takes six seconds where nobody else computes
 
 
-def test_half_open_handshakes_end_by_themselves() -> None:
-    async def scenario() -> None:
-        async with running(tls_timeout=1) as proxy:
-            head = b"CONNECT a.invalid:443 HTTP/1.1\r\n\r\n"
-            before = time.monotonic()
-            replies = await asyncio.gather(
-                *(proxy.send(head, b"\x16\x03\x01\x02\x00\x01\x00" + b"\0" * n, half_close=False) for n in range(50))
-            )
-            assert time.monotonic() - before < 30
-            assert set(replies) <= {b"", b"HTTP/1.1 200 Connection established\r\n\r\n"}
-            await until(lambda: not proxy.proxy._sessions and not proxy.proxy.streams)
-            assert_quiet(proxy)
-
-    run(scenario())
+async def test_half_open_handshakes_end_by_themselves() -> None:
+    async with running(tls_timeout=1) as proxy:
+        head = b"CONNECT a.invalid:443 HTTP/1.1\r\n\r\n"
+        before = time.monotonic()
+        replies = await asyncio.gather(
+            *(proxy.send(head, b"\x16\x03\x01\x02\x00\x01\x00" + b"\0" * n, half_close=False) for n in range(50))
+        )
+        assert time.monotonic() - before < 30
+        assert set(replies) <= {b"", b"HTTP/1.1 200 Connection established\r\n\r\n"}
+        await until(lambda: not proxy.proxy._sessions and not proxy.proxy.streams)
+        assert_quiet(proxy)
 
 
-def test_an_origin_that_does_not_shake_hands_is_a_504(tmp_path: Path) -> None:
+async def test_an_origin_that_does_not_shake_hands_is_a_504(tmp_path: Path) -> None:
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await reader.read()
         finally:
             writer.close()
 
-    async def scenario() -> None:
-        server = await asyncio.start_server(mute, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        async with running(tls_timeout=1) as proxy:
-            reply = await proxy.send(
-                b"GET https://127.0.0.1:%d/ HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % (port, port), half_close=False
-            )
-            assert reply.startswith(b"HTTP/1.1 504 ")
-            assert "TLS handshake" in str(proxy.flow.error)
-        server.close()
-        await asyncio.sleep(0.01)
-
-    run(scenario())
+    server = await asyncio.start_server(mute, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with running(tls_timeout=1) as proxy:
+        reply = await proxy.send(
+            b"GET https://127.0.0.1:%d/ HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % (port, port), half_close=False
+        )
+        assert reply.startswith(b"HTTP/1.1 504 ")
+        assert "TLS handshake" in str(proxy.flow.error)
+    server.close()
+    await asyncio.sleep(0.01)
 
 
 def test_out_of_descriptors_it_waits_says_so_once_and_recovers() -> None:

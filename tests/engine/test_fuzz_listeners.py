@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tests.support.live import Running, origin, run, running, until
+from tests.support.asynchronous import run
+from tests.support.live import Running, origin, running, until
 from tests.support.peers import close, echo, serving, socks_request
 
 #: What a hostile client may begin with, so that random bytes come deeper.
@@ -113,14 +114,11 @@ def test_any_bytes_from_a_server(kind: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("kind", ["regular", "socks5"])
-def test_it_serves_after_an_attack(kind: str) -> None:
-    async def scenario() -> None:
-        async with origin(close=True) as server, running(mode=[kind]) as proxy:
-            await asyncio.gather(*(attack(proxy, [start, bytes(range(256))], True) for start in BEGINNINGS))
-            request = b"GET http://127.0.0.1:%d/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % server.port
-            if kind == "socks5":
-                request = socks_request("127.0.0.1", server.port) + request
-            reply: Any = await proxy.send(request)
-            assert reply.endswith(b"hi")
-
-    run(scenario())
+async def test_it_serves_after_an_attack(kind: str) -> None:
+    async with origin(close=True) as server, running(mode=[kind]) as proxy:
+        await asyncio.gather(*(attack(proxy, [start, bytes(range(256))], True) for start in BEGINNINGS))
+        request = b"GET http://127.0.0.1:%d/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % server.port
+        if kind == "socks5":
+            request = socks_request("127.0.0.1", server.port) + request
+        reply: Any = await proxy.send(request)
+        assert reply.endswith(b"hi")

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.http2 import Gone, Pairs, Peer, Reply, Reset, h2_client, h2_origin
 from tests.support.interception import Authorities, with_alpn
-from tests.support.live import origin, run, running
+from tests.support.live import origin, running
 
 from flowdump.engine.errors import ProtocolError
 from flowdump.engine.http2 import connection
@@ -85,43 +85,37 @@ MALFORMED: dict[str, Pairs] = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_a_malformed_request_ends_its_stream(name: str, pki: Authorities) -> None:
-    async def scenario() -> None:
-        async with (
-            origin(ssl=pki.serve("example.com")) as server,
-            running(**pki.trust) as proxy,
-            h2_client(proxy, server.port, with_alpn("h2")) as client,
-        ):
-            client.h2.send_headers(1, MALFORMED[name], end_stream=True)
-            client.flush()
-            with pytest.raises(Reset) as caught:
-                await client.response(1)
-            assert caught.value.code == PROTOCOL_ERROR
-            await proxy.wait_for_flows()
-            assert "malformed" in str(proxy.flow.error)
-            assert server.received == b""
-            assert (await client.fetch("GET", "/")).body == b"hi"
-
-    run(scenario())
+async def test_a_malformed_request_ends_its_stream(name: str, pki: Authorities) -> None:
+    async with (
+        origin(ssl=pki.serve("example.com")) as server,
+        running(**pki.trust) as proxy,
+        h2_client(proxy, server.port, with_alpn("h2")) as client,
+    ):
+        client.h2.send_headers(1, MALFORMED[name], end_stream=True)
+        client.flush()
+        with pytest.raises(Reset) as caught:
+            await client.response(1)
+        assert caught.value.code == PROTOCOL_ERROR
+        await proxy.wait_for_flows()
+        assert "malformed" in str(proxy.flow.error)
+        assert server.received == b""
+        assert (await client.fetch("GET", "/")).body == b"hi"
 
 
-def test_lenient_headers_pass_where_they_can_do_no_harm() -> None:
-    async def scenario() -> None:
-        async with (
-            h2_origin() as server,
-            running(validate_inbound_headers=False) as proxy,
-            h2_client(proxy, server.port) as client,
-        ):
-            server_fields = [(b"a", b" 1"), (b"X-Upper", b"1"), (b"connection", b"close")]
-            client.h2.send_headers(1, [*START, *server_fields], end_stream=True)
-            client.flush()
-            assert (await client.response(1)).body == b"hi"
-            client.h2.send_headers(3, MALFORMED["a line break in a value"], end_stream=True)
-            client.flush()
-            with pytest.raises(Reset):
-                await client.response(3)
-
-    run(scenario())
+async def test_lenient_headers_pass_where_they_can_do_no_harm() -> None:
+    async with (
+        h2_origin() as server,
+        running(validate_inbound_headers=False) as proxy,
+        h2_client(proxy, server.port) as client,
+    ):
+        server_fields = [(b"a", b" 1"), (b"X-Upper", b"1"), (b"connection", b"close")]
+        client.h2.send_headers(1, [*START, *server_fields], end_stream=True)
+        client.flush()
+        assert (await client.response(1)).body == b"hi"
+        client.h2.send_headers(3, MALFORMED["a line break in a value"], end_stream=True)
+        client.flush()
+        with pytest.raises(Reset):
+            await client.response(3)
 
 
 @pytest.mark.parametrize(
@@ -147,13 +141,10 @@ def test_a_refusal_names_the_option_that_is_less_strict_where_it_is(fields: Pair
         read_request(fields, True, validate=False)
 
 
-def test_too_many_fields_are_a_431() -> None:
-    async def scenario() -> None:
-        async with running(Answer()) as proxy, h2_client(proxy, 1) as client:
-            assert (await client.fetch("GET", "/", *[(b"a", b"1")] * 300)).status == 431
-            assert (await client.fetch("GET", "/")).status == 200
-
-    run(scenario())
+async def test_too_many_fields_are_a_431() -> None:
+    async with running(Answer()) as proxy, h2_client(proxy, 1) as client:
+        assert (await client.fetch("GET", "/", *[(b"a", b"1")] * 300)).status == 431
+        assert (await client.fetch("GET", "/")).status == 200
 
 
 @pytest.mark.parametrize(
@@ -171,7 +162,7 @@ def test_too_many_fields_are_a_431() -> None:
     ],
     ids=str,
 )
-def test_a_malformed_response_is_a_502(fields: Pairs) -> None:
+async def test_a_malformed_response_is_a_502(fields: Pairs) -> None:
     async def bad(peer: Peer, identifier: int) -> None:
         if peer.streams[identifier].fields[b":path"] == b"/good":
             await peer.answer(identifier, Reply(200, body=b"hi"))
@@ -179,17 +170,14 @@ def test_a_malformed_response_is_a_502(fields: Pairs) -> None:
         peer.h2.send_headers(identifier, fields, end_stream=fields[0][1] != b"101")
         peer.flush()
 
-    async def scenario() -> None:
-        async with h2_origin(bad) as server, running() as proxy, h2_client(proxy, server.port) as client:
-            assert (await client.fetch("GET", "/")).status == 502
-            assert (await client.fetch("GET", "/good")).body == b"hi"
-            assert proxy.flows[0].error is not None
-
-    run(scenario())
+    async with h2_origin(bad) as server, running() as proxy, h2_client(proxy, server.port) as client:
+        assert (await client.fetch("GET", "/")).status == 502
+        assert (await client.fetch("GET", "/good")).body == b"hi"
+        assert proxy.flows[0].error is not None
 
 
 @pytest.mark.parametrize("end", ["body", "reset"])
-def test_a_malformed_response_that_came_with_its_end_costs_one_stream(end: str) -> None:
+async def test_a_malformed_response_that_came_with_its_end_costs_one_stream(end: str) -> None:
     async def bad(peer: Peer, identifier: int) -> None:
         path = peer.streams[identifier].fields[b":path"]
         if path == b"/bad":
@@ -201,45 +189,36 @@ def test_a_malformed_response_that_came_with_its_end_costs_one_stream(end: str) 
             peer.flush()  # all in one write
             await peer.answer(identifier - 2, Reply(200, body=b"hi"))
 
-    async def scenario() -> None:
-        async with h2_origin(bad) as server, running() as proxy, h2_client(proxy, server.port) as client:
-            good, lost = client.request("GET", "/good"), client.request("GET", "/bad")
-            assert (await client.response(lost)).status == 502
-            assert (await client.response(good)).body == b"hi"
-            await proxy.wait_for_flows(2)
-            assert "malformed" in str(proxy.flows[0].error)
-            assert len(server.peers) == 1
-
-    run(scenario())
+    async with h2_origin(bad) as server, running() as proxy, h2_client(proxy, server.port) as client:
+        good, lost = client.request("GET", "/good"), client.request("GET", "/bad")
+        assert (await client.response(lost)).status == 502
+        assert (await client.response(good)).body == b"hi"
+        await proxy.wait_for_flows(2)
+        assert "malformed" in str(proxy.flows[0].error)
+        assert len(server.peers) == 1
 
 
 @pytest.mark.parametrize("sent", [b"abc", b"abcdefg"], ids=["too short", "too long"])
-def test_a_body_that_is_not_as_long_as_it_said_is_never_complete(sent: bytes, pki: Authorities) -> None:
-    async def scenario() -> None:
-        async with h2_origin() as server, running() as proxy, h2_client(proxy, server.port) as client:
-            with pytest.raises((Reset, Gone)):
-                await client.fetch("POST", "/", (b"content-length", b"5"), body=sent)
-            await proxy.wait_for_flows()
-            assert proxy.flow.error is not None
-            assert server.requests == []
-
-    run(scenario())
+async def test_a_body_that_is_not_as_long_as_it_said_is_never_complete(sent: bytes, pki: Authorities) -> None:
+    async with h2_origin() as server, running() as proxy, h2_client(proxy, server.port) as client:
+        with pytest.raises((Reset, Gone)):
+            await client.fetch("POST", "/", (b"content-length", b"5"), body=sent)
+        await proxy.wait_for_flows()
+        assert proxy.flow.error is not None
+        assert server.requests == []
 
 
 @pytest.mark.parametrize("trailers", [[(b":path", b"/")], [(b"A", b"1")], [(b"a", b"1\n")]], ids=str)
-def test_malformed_trailers_end_their_stream(trailers: Pairs) -> None:
-    async def scenario() -> None:
-        async with h2_origin() as server, running() as proxy, h2_client(proxy, server.port) as client:
-            identifier = client.request("POST", "/", body=b"x", end=False)
-            client.h2.send_headers(identifier, trailers, end_stream=True)
-            client.flush()
-            with pytest.raises(Reset):
-                await client.response(identifier)
-            await proxy.wait_for_flows()
-            assert "malformed" in str(proxy.flow.error)
-            assert server.requests == []
-
-    run(scenario())
+async def test_malformed_trailers_end_their_stream(trailers: Pairs) -> None:
+    async with h2_origin() as server, running() as proxy, h2_client(proxy, server.port) as client:
+        identifier = client.request("POST", "/", body=b"x", end=False)
+        client.h2.send_headers(identifier, trailers, end_stream=True)
+        client.flush()
+        with pytest.raises(Reset):
+            await client.response(identifier)
+        await proxy.wait_for_flows()
+        assert "malformed" in str(proxy.flow.error)
+        assert server.requests == []
 
 
 # -- floods --------------------------------------------------------------------------------------------------------
@@ -285,21 +264,18 @@ FLOODS: dict[str, Callable[[Peer], bytes]] = {
 
 
 @pytest.mark.parametrize("name", FLOODS)
-def test_a_flood_ends_its_connection(name: str) -> None:
-    async def scenario() -> None:
-        async with h2_origin() as server, running() as proxy:
-            async with h2_client(proxy, server.port) as client:
-                await client.fetch("GET", "/")
-                client.writer.write(FLOODS[name](client))
-                with pytest.raises(Gone) as caught:
-                    await client.until(lambda: False)
-                assert caught.value.code in (ENHANCE_YOUR_CALM, PROTOCOL_ERROR)
-            async with h2_client(proxy, server.port) as client:
-                assert (await client.fetch("GET", "/")).body == b"hi"
-            assert any("HTTP/2" in line for line in proxy.log)
-            assert any(flow.error is not None for flow in proxy.flows)
-
-    run(scenario())
+async def test_a_flood_ends_its_connection(name: str) -> None:
+    async with h2_origin() as server, running() as proxy:
+        async with h2_client(proxy, server.port) as client:
+            await client.fetch("GET", "/")
+            client.writer.write(FLOODS[name](client))
+            with pytest.raises(Gone) as caught:
+                await client.until(lambda: False)
+            assert caught.value.code in (ENHANCE_YOUR_CALM, PROTOCOL_ERROR)
+        async with h2_client(proxy, server.port) as client:
+            assert (await client.fetch("GET", "/")).body == b"hi"
+        assert any("HTTP/2" in line for line in proxy.log)
+        assert any(flow.error is not None for flow in proxy.flows)
 
 
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,7 +283,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "Patience", lambda burst, rate, now: Patience(burst // 20, 1, now))
 
 
-def test_small_messages_with_small_windows_may_go_on_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_small_messages_with_small_windows_may_go_on_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     patient(monkeypatch)
 
     async def echo(peer: Peer, identifier: int) -> None:
@@ -319,23 +295,20 @@ def test_small_messages_with_small_windows_may_go_on_for_long(monkeypatch: pytes
             peer.h2.increment_flow_control_window(1, identifier)
             await peer.send(identifier, b"x", end=count == 300)
 
-    async def scenario() -> None:
-        async with h2_origin(echo) as server, running() as proxy, h2_client(proxy, server.port) as client:
-            client.acknowledge = False
-            number = client.request("POST", "/", (b"content-type", b"application/grpc"), end=False)
-            for count in range(300):
-                client.h2.send_data(number, b"x", end_stream=count == 299)
-                client.flush()
-                await client.until(lambda count=count: len(client.streams[number].body) > count)
-                client.h2.increment_flow_control_window(1)
-                if not client.streams[number].ended:
-                    client.h2.increment_flow_control_window(1, number)
-            assert (await client.response(number)).body == b"x" * 300
-
-    run(scenario())
+    async with h2_origin(echo) as server, running() as proxy, h2_client(proxy, server.port) as client:
+        client.acknowledge = False
+        number = client.request("POST", "/", (b"content-type", b"application/grpc"), end=False)
+        for count in range(300):
+            client.h2.send_data(number, b"x", end_stream=count == 299)
+            client.flush()
+            await client.until(lambda count=count: len(client.streams[number].body) > count)
+            client.h2.increment_flow_control_window(1)
+            if not client.streams[number].ended:
+                client.h2.increment_flow_control_window(1, number)
+        assert (await client.response(number)).body == b"x" * 300
 
 
-def test_a_body_that_is_asked_for_byte_by_byte_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_that_is_asked_for_byte_by_byte_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     patient(monkeypatch)
 
     async def dribble(client: Peer, number: int) -> None:
@@ -344,45 +317,36 @@ def test_a_body_that_is_asked_for_byte_by_byte_ends_the_connection(monkeypatch: 
             client.flush()
             await client.until(lambda count=count: len(client.streams[number].body) > count)
 
-    async def scenario() -> None:
-        async with (
-            h2_origin(Reply(200, body=b"x" * 10_000)) as server,
-            running() as proxy,
-            h2_client(proxy, server.port, settings={SettingCodes.INITIAL_WINDOW_SIZE: 0}) as client,
-        ):
-            number = client.request("GET", "/")
-            await client.until(lambda: client.streams[number].heads)
-            with pytest.raises(Gone) as caught:
-                await dribble(client, number)
-            assert caught.value.code == ENHANCE_YOUR_CALM
-            assert len(client.streams[number].body) < 500
-
-    run(scenario())
+    async with (
+        h2_origin(Reply(200, body=b"x" * 10_000)) as server,
+        running() as proxy,
+        h2_client(proxy, server.port, settings={SettingCodes.INITIAL_WINDOW_SIZE: 0}) as client,
+    ):
+        number = client.request("GET", "/")
+        await client.until(lambda: client.streams[number].heads)
+        with pytest.raises(Gone) as caught:
+            await dribble(client, number)
+        assert caught.value.code == ENHANCE_YOUR_CALM
+        assert len(client.streams[number].body) < 500
 
 
-def test_a_header_list_that_is_too_large_ends_the_connection() -> None:
-    async def scenario() -> None:
-        async with running(Answer()) as proxy, h2_client(proxy, 1) as client:
-            client.request("GET", "/", (b"a", b"x" * 40_000), (b"b", b"y" * 40_000))
-            with pytest.raises(Gone) as caught:
-                await client.until(lambda: False)
-            assert caught.value.code == ENHANCE_YOUR_CALM
-
-    run(scenario())
+async def test_a_header_list_that_is_too_large_ends_the_connection() -> None:
+    async with running(Answer()) as proxy, h2_client(proxy, 1) as client:
+        client.request("GET", "/", (b"a", b"x" * 40_000), (b"b", b"y" * 40_000))
+        with pytest.raises(Gone) as caught:
+            await client.until(lambda: False)
+        assert caught.value.code == ENHANCE_YOUR_CALM
 
 
-def test_a_frame_that_is_too_large_ends_the_connection() -> None:
-    async def scenario() -> None:
-        async with running(Answer()) as proxy, h2_client(proxy, 1) as client:
-            client.writer.write(b"\x01\x00\x01\x00\x00\x00\x00\x00\x01")
-            with pytest.raises(Gone) as caught:
-                await client.until(lambda: False)
-            assert caught.value.code == FRAME_SIZE_ERROR
-
-    run(scenario())
+async def test_a_frame_that_is_too_large_ends_the_connection() -> None:
+    async with running(Answer()) as proxy, h2_client(proxy, 1) as client:
+        client.writer.write(b"\x01\x00\x01\x00\x00\x00\x00\x00\x01")
+        with pytest.raises(Gone) as caught:
+            await client.until(lambda: False)
+        assert caught.value.code == FRAME_SIZE_ERROR
 
 
-def test_who_opens_too_many_streams_is_refused_those_and_keeps_the_others() -> None:
+async def test_who_opens_too_many_streams_is_refused_those_and_keeps_the_others() -> None:
     held = asyncio.Event()
 
     class Hold:
@@ -391,68 +355,56 @@ def test_who_opens_too_many_streams_is_refused_those_and_keeps_the_others() -> N
                 await held.wait()
             flow.response = Response.make(200, b"hi")
 
-    async def scenario() -> None:
-        async with running(Hold()) as proxy, h2_client(proxy, 1) as client:
-            await client.fetch("GET", "/first")
-            unlimited(client)
-            numbers = [client.request("GET", "/") for _ in range(120)]
-            await client.until(lambda: sum(client.streams[n].reset == 7 for n in numbers) == 20)
-            held.set()
-            for number in numbers[:100]:
-                assert (await client.response(number)).body == b"hi"
-
-    run(scenario())
+    async with running(Hold()) as proxy, h2_client(proxy, 1) as client:
+        await client.fetch("GET", "/first")
+        unlimited(client)
+        numbers = [client.request("GET", "/") for _ in range(120)]
+        await client.until(lambda: sum(client.streams[n].reset == 7 for n in numbers) == 20)
+        held.set()
+        for number in numbers[:100]:
+            assert (await client.response(number)).body == b"hi"
 
 
-def test_a_client_that_gives_no_window_costs_one_stream() -> None:
-    async def scenario() -> None:
-        async with (
-            h2_origin(Reply(200, body=b"x" * 100_000)) as server,
-            running(body_timeout=1) as proxy,
-            h2_client(proxy, server.port) as client,
-        ):
-            client.acknowledge = False
-            number = client.request("GET", "/")
-            with pytest.raises(Reset):
-                await client.response(number)
-            await proxy.wait_for_flows()
-
-    run(scenario())
+async def test_a_client_that_gives_no_window_costs_one_stream() -> None:
+    async with (
+        h2_origin(Reply(200, body=b"x" * 100_000)) as server,
+        running(body_timeout=1) as proxy,
+        h2_client(proxy, server.port) as client,
+    ):
+        client.acknowledge = False
+        number = client.request("GET", "/")
+        with pytest.raises(Reset):
+            await client.response(number)
+        await proxy.wait_for_flows()
 
 
-def test_a_client_that_reads_nothing_is_cut_when_too_much_waits_for_it() -> None:
+async def test_a_client_that_reads_nothing_is_cut_when_too_much_waits_for_it() -> None:
     """Answers to pings pile up: as many as fit into the sockets, then a few megabytes, then that is it."""
 
-    async def scenario() -> None:
-        async with running(Answer()) as proxy:
-            reader, writer = await proxy.connect()
-            writer.write(PREFACE + frame(SETTINGS))
-            reader._transport.pause_reading()  # type: ignore[attr-defined]
-            sent = 0
-            while not writer.transport.is_closing() and sent < 200:
-                writer.write(frame(PING, bytes(8)) * 1000)
-                sent += 1
-                await asyncio.wait([asyncio.create_task(writer.drain())], timeout=1)
-                await asyncio.sleep(0)
-            await proxy.wait_for_flows()
-            assert "HTTP/2" in str(proxy.flow.error)
-            writer.close()
-
-    run(scenario())
+    async with running(Answer()) as proxy:
+        reader, writer = await proxy.connect()
+        writer.write(PREFACE + frame(SETTINGS))
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        sent = 0
+        while not writer.transport.is_closing() and sent < 200:
+            writer.write(frame(PING, bytes(8)) * 1000)
+            sent += 1
+            await asyncio.wait([asyncio.create_task(writer.drain())], timeout=1)
+            await asyncio.sleep(0)
+        await proxy.wait_for_flows()
+        assert "HTTP/2" in str(proxy.flow.error)
+        writer.close()
 
 
-def test_interim_responses_without_end_are_a_502() -> None:
+async def test_interim_responses_without_end_are_a_502() -> None:
     async def wild(peer: Peer, identifier: int) -> None:
         for _ in range(1000):
             peer.h2.send_headers(identifier, [(b":status", b"103")])
         peer.flush()
 
-    async def scenario() -> None:
-        async with h2_origin(wild) as server, running() as proxy, h2_client(proxy, server.port) as client:
-            assert (await client.fetch("GET", "/")).status == 502
-            assert "interim" in str(proxy.flow.error)
-
-    run(scenario())
+    async with h2_origin(wild) as server, running() as proxy, h2_client(proxy, server.port) as client:
+        assert (await client.fetch("GET", "/")).status == 502
+        assert "interim" in str(proxy.flow.error)
 
 
 def test_a_body_of_single_bytes_takes_no_more_memory_than_its_bytes() -> None:
@@ -463,24 +415,21 @@ def test_a_body_of_single_bytes_takes_no_more_memory_than_its_bytes() -> None:
     assert sum(map(len, inbox._pieces)) == inbox.received == 200_000
 
 
-def test_many_streams_on_one_connection_leave_memory_flat() -> None:
-    async def scenario() -> None:
-        async with running(Answer()) as proxy, h2_client(proxy, 1) as client:
+async def test_many_streams_on_one_connection_leave_memory_flat() -> None:
+    async with running(Answer()) as proxy, h2_client(proxy, 1) as client:
 
-            async def fetch(count: int) -> int:
-                for _ in range(count // 50):
-                    numbers = [client.request("GET", "/") for _ in range(50)]
-                    for number in numbers:
-                        await client.response(number)
-                        del client.streams[number]
-                    proxy.flows.clear()
-                gc.collect()
-                return len(gc.get_objects())
+        async def fetch(count: int) -> int:
+            for _ in range(count // 50):
+                numbers = [client.request("GET", "/") for _ in range(50)]
+                for number in numbers:
+                    await client.response(number)
+                    del client.streams[number]
+                proxy.flows.clear()
+            gc.collect()
+            return len(gc.get_objects())
 
-            before = await fetch(1500)
-            assert await fetch(3000) - before < 500  # a single object kept per stream would be six times as many
-
-    run(scenario())
+        before = await fetch(1500)
+        assert await fetch(3000) - before < 500  # a single object kept per stream would be six times as many
 
 
 # -- any bytes at all ----------------------------------------------------------------------------------------------
@@ -497,18 +446,15 @@ FRAMES = st.builds(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.one_of(FRAMES, FRAMES, st.binary(max_size=30)), max_size=12))
-def test_any_frames_end_in_a_clean_close(pieces: list[bytes]) -> None:
-    async def scenario() -> None:
-        async with running(Answer()) as proxy:
-            await proxy.send(PREFACE, *pieces)
-            assert not [line for line in proxy.log if "internal error" in line]
-
-    run(scenario())
+async def test_any_frames_end_in_a_clean_close(pieces: list[bytes]) -> None:
+    async with running(Answer()) as proxy:
+        await proxy.send(PREFACE, *pieces)
+        assert not [line for line in proxy.log if "internal error" in line]
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.one_of(FRAMES, FRAMES, st.binary(max_size=30)), max_size=12))
-def test_any_frames_of_an_origin_end_in_an_answer_or_a_reset(pieces: list[bytes]) -> None:
+async def test_any_frames_of_an_origin_end_in_an_answer_or_a_reset(pieces: list[bytes]) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(len(PREFACE))
         writer.write(frame(SETTINGS) + b"".join(pieces))
@@ -517,13 +463,10 @@ def test_any_frames_of_an_origin_end_in_an_answer_or_a_reset(pieces: list[bytes]
             pass
         writer.close()
 
-    async def scenario() -> None:
-        server: Any = await asyncio.start_server(serve, "127.0.0.1", 0)
-        async with running() as proxy, h2_client(proxy, server.sockets[0].getsockname()[1]) as client:
-            with contextlib.suppress(Reset):
-                await client.fetch("GET", "/")
-            await proxy.wait_for_flows()
-            assert not [line for line in proxy.log if "internal error" in line]
-        server.close()
-
-    run(scenario())
+    server: Any = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with running() as proxy, h2_client(proxy, server.sockets[0].getsockname()[1]) as client:
+        with contextlib.suppress(Reset):
+            await client.fetch("GET", "/")
+        await proxy.wait_for_flows()
+        assert not [line for line in proxy.log if "internal error" in line]
+    server.close()

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 from tests.support.http2 import Pairs, Peer, Reply, h2_client, h2_origin
 from tests.support.interception import Authorities, trusting
-from tests.support.live import Running, run, running
+from tests.support.live import Running, running
 
 from flowdump.http import HTTPFlow
 
@@ -170,7 +170,7 @@ def only_h2() -> ssl.SSLContext:
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_whatever_is_spoken_a_message_arrives_as_it_was_sent(shape: Shape, pki: Authorities) -> None:
+async def test_whatever_is_spoken_a_message_arrives_as_it_was_sent(shape: Shape, pki: Authorities) -> None:
     arrived: list[Got] = []
 
     async def ask(proxy: Running, port: int) -> tuple[Any, Got]:
@@ -179,24 +179,21 @@ def test_whatever_is_spoken_a_message_arrives_as_it_was_sent(shape: Shape, pki: 
         async with h2_client(proxy, port, only_h2()) as client:
             return await h2_ask(client, shape)
 
-    async def scenario() -> None:
-        context = pki.serve("example.com", "127.0.0.1")
-        async with running(Ways(shape.streamed), **pki.trust) as proxy:
-            if shape.server == "h2":
-                async with h2_origin(h2_server(shape, arrived), ssl=context) as server:
-                    status, answer = await ask(proxy, server.port)
-            else:
-                tls = context if shape.client == "h2" else None
-                origin_server = await asyncio.start_server(h1_server(shape, arrived), "127.0.0.1", 0, ssl=tls)
-                status, answer = await ask(proxy, origin_server.sockets[0].getsockname()[1])
-                origin_server.close()
-            await proxy.wait_for_flows()
-            check(shape, proxy.flow, status)
-        (request,) = arrived
-        check_message(shape, shape.client, shape.server, request, ASKED)
-        check_message(shape, shape.server, shape.client, answer, ANSWERED)
-
-    run(scenario())
+    context = pki.serve("example.com", "127.0.0.1")
+    async with running(Ways(shape.streamed), **pki.trust) as proxy:
+        if shape.server == "h2":
+            async with h2_origin(h2_server(shape, arrived), ssl=context) as server:
+                status, answer = await ask(proxy, server.port)
+        else:
+            tls = context if shape.client == "h2" else None
+            origin_server = await asyncio.start_server(h1_server(shape, arrived), "127.0.0.1", 0, ssl=tls)
+            status, answer = await ask(proxy, origin_server.sockets[0].getsockname()[1])
+            origin_server.close()
+        await proxy.wait_for_flows()
+        check(shape, proxy.flow, status)
+    (request,) = arrived
+    check_message(shape, shape.client, shape.server, request, ASKED)
+    check_message(shape, shape.server, shape.client, answer, ANSWERED)
 
 
 def check_message(shape: Shape, sender: str, receiver: str, message: Got, body: bytes) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.support.http1 import OK
 from tests.support.interception import Authorities, visit
-from tests.support.live import Running, origin, run, running, until
+from tests.support.live import Running, origin, running, until
 
 
 class Watch:
@@ -31,7 +31,7 @@ class Watch:
 
 
 @pytest.mark.parametrize("tls", [True, False], ids=["https", "http"])
-def test_sessions_do_not_wait_for_the_collector(pki: Authorities, tls: bool) -> None:
+async def test_sessions_do_not_wait_for_the_collector(pki: Authorities, tls: bool) -> None:
     watch = Watch()
 
     async def request(proxy: Running, port: int) -> None:
@@ -40,22 +40,19 @@ def test_sessions_do_not_wait_for_the_collector(pki: Authorities, tls: bool) -> 
         else:
             assert (await proxy.send(b"GET http://127.0.0.1:%d/ HTTP/1.1\r\nHost: a\r\n\r\n" % port)).endswith(b"hi")
 
-    async def scenario() -> None:
-        context = pki.serve("example.com") if tls else None
-        async with origin(OK, ssl=context) as server, running(watch, **pki.trust) as proxy:
-            watch.proxy = proxy
-            await request(proxy, server.port)  # what is made once is made now
-            watch.known.clear()
-            gc.collect()
-            gc.disable()
-            try:
-                for _ in range(3):
-                    await request(proxy, server.port)
-                    await until(lambda: not proxy.proxy.streams and not proxy.proxy._sessions)
-                proxy.flows.clear()
-                assert len(watch.known) == (3 * 7 if tls else 3 * 5)
-                assert [one for one in (reference() for reference in watch.known) if one is not None] == []
-            finally:
-                gc.enable()
-
-    run(scenario())
+    context = pki.serve("example.com") if tls else None
+    async with origin(OK, ssl=context) as server, running(watch, **pki.trust) as proxy:
+        watch.proxy = proxy
+        await request(proxy, server.port)  # what is made once is made now
+        watch.known.clear()
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(3):
+                await request(proxy, server.port)
+                await until(lambda: not proxy.proxy.streams and not proxy.proxy._sessions)
+            proxy.flows.clear()
+            assert len(watch.known) == (3 * 7 if tls else 3 * 5)
+            assert [one for one in (reference() for reference in watch.known) if one is not None] == []
+        finally:
+            gc.enable()

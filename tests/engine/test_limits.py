@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.support.http1 import OK, get, post
-from tests.support.live import Running, assert_quiet, origin, run, running
+from tests.support.live import Running, assert_quiet, origin, running
 from tests.support.streaming import READ, Streamed
 
 from flowdump.engine.listen import proxy as proxy_module
@@ -34,7 +34,7 @@ def held(proxy: Running) -> int:
 
 
 @pytest.mark.parametrize("coding", ["length", "chunked", "close"])
-def test_a_client_that_never_reads_holds_the_origin_up(coding: str) -> None:
+async def test_a_client_that_never_reads_holds_the_origin_up(coding: str) -> None:
     """The origin has 64 MiB for it; it gets rid of what fits into the buffers between."""
     size = 64 << 20
     written = 0
@@ -51,47 +51,41 @@ def test_a_client_that_never_reads_holds_the_origin_up(coding: str) -> None:
             await writer.drain()
             written += 65536
 
-    async def scenario() -> None:
-        async with origin(pours) as server, running(Streamed(), body_timeout=1) as proxy:
-            _, writer = await proxy.connect()
-            never_read(writer)
-            writer.write(get(server.port))
-            most = 0
-            while not proxy.flows:
-                most = max(most, held(proxy))
-                await asyncio.sleep(0.005)
-            assert 0 < most <= max(HIGH + READ, WRITE_HIGH + HIGH)
-            assert written < size / 2
-            assert "the client was idle" in str(proxy.flow.error)  # it was given a second to take something
-            writer.close()
-
-    run(scenario())
+    async with origin(pours) as server, running(Streamed(), body_timeout=1) as proxy:
+        _, writer = await proxy.connect()
+        never_read(writer)
+        writer.write(get(server.port))
+        most = 0
+        while not proxy.flows:
+            most = max(most, held(proxy))
+            await asyncio.sleep(0.005)
+        assert 0 < most <= max(HIGH + READ, WRITE_HIGH + HIGH)
+        assert written < size / 2
+        assert "the client was idle" in str(proxy.flow.error)  # it was given a second to take something
+        writer.close()
 
 
-def test_an_origin_that_never_reads_holds_the_client_up() -> None:
+async def test_an_origin_that_never_reads_holds_the_client_up() -> None:
     size = 64 << 20
 
     async def deaf(reader: Any, writer: Any) -> None:
         await asyncio.Event().wait()
 
-    async def scenario() -> None:
-        async with origin(deaf) as server, running(Streamed(), response_timeout=1) as proxy:
-            _, writer = await proxy.connect()
-            writer.transport.set_write_buffer_limits(high=65536)
-            writer.write(post(server.port, f"Content-Length: {size}"))
-            written = 0
-            upload = asyncio.create_task(_upload(writer, size))
-            most = 0
-            while not proxy.flows:
-                most = max(most, held(proxy))
-                await asyncio.sleep(0.005)
-            written = size - (await _stop(upload))
-            assert 0 < most <= max(HIGH + READ, WRITE_HIGH + HIGH)
-            assert written > size / 2
-            assert "the server was idle" in str(proxy.flow.error)
-            writer.close()
-
-    run(scenario())
+    async with origin(deaf) as server, running(Streamed(), response_timeout=1) as proxy:
+        _, writer = await proxy.connect()
+        writer.transport.set_write_buffer_limits(high=65536)
+        writer.write(post(server.port, f"Content-Length: {size}"))
+        written = 0
+        upload = asyncio.create_task(_upload(writer, size))
+        most = 0
+        while not proxy.flows:
+            most = max(most, held(proxy))
+            await asyncio.sleep(0.005)
+        written = size - (await _stop(upload))
+        assert 0 < most <= max(HIGH + READ, WRITE_HIGH + HIGH)
+        assert written > size / 2
+        assert "the server was idle" in str(proxy.flow.error)
+        writer.close()
 
 
 async def _upload(writer: asyncio.StreamWriter, size: int) -> int:
@@ -111,25 +105,22 @@ async def _stop(upload: asyncio.Task[int]) -> int:
     return await upload
 
 
-def test_a_client_that_pipelines_and_never_reads_is_held_up() -> None:
+async def test_a_client_that_pipelines_and_never_reads_is_held_up() -> None:
     body = b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n" + b"x" * 10_000
 
-    async def scenario() -> None:
-        async with origin(body) as server, running(body_timeout=1) as proxy:
-            _, writer = await proxy.connect()
-            never_read(writer)
-            for _ in range(5000):
-                writer.write(get(server.port, close=False))
-            most = 0
-            while not (proxy.flows and proxy.flows[-1].error):
-                most = max(most, held(proxy))
-                await asyncio.sleep(0.005)
-            assert 0 < most <= max(HIGH + READ, WRITE_HIGH + HIGH)
-            assert len(proxy.flows) < 2500
-            assert "the client was idle" in str(proxy.flows[-1].error)
-            writer.close()
-
-    run(scenario())
+    async with origin(body) as server, running(body_timeout=1) as proxy:
+        _, writer = await proxy.connect()
+        never_read(writer)
+        for _ in range(5000):
+            writer.write(get(server.port, close=False))
+        most = 0
+        while not (proxy.flows and proxy.flows[-1].error):
+            most = max(most, held(proxy))
+            await asyncio.sleep(0.005)
+        assert 0 < most <= max(HIGH + READ, WRITE_HIGH + HIGH)
+        assert len(proxy.flows) < 2500
+        assert "the client was idle" in str(proxy.flows[-1].error)
+        writer.close()
 
 
 # -- large ---------------------------------------------------------------------------------------------------------
@@ -142,60 +133,48 @@ LARGE = {
 
 @pytest.mark.parametrize(("field", "body"), LARGE.values(), ids=LARGE)
 @pytest.mark.parametrize("addons", [(), (Streamed(),)], ids=["buffered", "streamed"])
-def test_a_request_above_the_limit_is_a_413(field: str, body: bytes, addons: tuple[Any, ...]) -> None:
+async def test_a_request_above_the_limit_is_a_413(field: str, body: bytes, addons: tuple[Any, ...]) -> None:
     async def reads_on(reader: Any, writer: Any) -> None:
         while await reader.read(1000):
             pass
 
-    async def scenario() -> None:
-        async with origin(reads_on) as server, running(*addons, body_size_limit="1k") as proxy:
-            reply = await proxy.send(post(server.port, field) + body + get(server.port, "/next"), half_close=False)
-            assert reply.startswith(b"HTTP/1.1 413 ")
-            assert reply.endswith(b"</html>\n")
-            assert b"x" * 1025 not in server.received
-            assert not server.received.endswith(b"0\r\n\r\n")
-            assert b"/next" not in server.received
-            assert (server.received == b"") == (not addons or field.startswith("Content"))
-            assert "body_size_limit" in str(proxy.flow.error)
-
-    run(scenario())
+    async with origin(reads_on) as server, running(*addons, body_size_limit="1k") as proxy:
+        reply = await proxy.send(post(server.port, field) + body + get(server.port, "/next"), half_close=False)
+        assert reply.startswith(b"HTTP/1.1 413 ")
+        assert reply.endswith(b"</html>\n")
+        assert b"x" * 1025 not in server.received
+        assert not server.received.endswith(b"0\r\n\r\n")
+        assert b"/next" not in server.received
+        assert (server.received == b"") == (not addons or field.startswith("Content"))
+        assert "body_size_limit" in str(proxy.flow.error)
 
 
-def test_a_declared_request_above_the_limit_is_refused_before_it_is_sent() -> None:
-    async def scenario() -> None:
-        async with origin(OK) as server, running(body_size_limit="1k") as proxy:
-            asked = post(server.port, "Content-Length: 2000", "Expect: 100-continue")
-            reply = await proxy.send(asked, half_close=False)
-            assert reply.startswith(b"HTTP/1.1 413 ")
-            assert server.received == b""
-
-    run(scenario())
+async def test_a_declared_request_above_the_limit_is_refused_before_it_is_sent() -> None:
+    async with origin(OK) as server, running(body_size_limit="1k") as proxy:
+        asked = post(server.port, "Content-Length: 2000", "Expect: 100-continue")
+        reply = await proxy.send(asked, half_close=False)
+        assert reply.startswith(b"HTTP/1.1 413 ")
+        assert server.received == b""
 
 
 @pytest.mark.parametrize(("field", "body"), [*LARGE.values(), ("X: until the end", b"x" * 2000)], ids=[*LARGE, "close"])
 @pytest.mark.parametrize("addons", [(), (Streamed(),)], ids=["buffered", "streamed"])
-def test_a_response_above_the_limit_is_a_502(field: str, body: bytes, addons: tuple[Any, ...]) -> None:
-    async def scenario() -> None:
-        large = f"HTTP/1.1 200 OK\r\n{field}\r\n\r\n".encode() + body
-        async with origin(large, close=True) as server, running(*addons, body_size_limit="1k") as proxy:
-            reply = await proxy.send(get(server.port), half_close=False)
-            if addons and not field.startswith("Content"):  # the head has gone out
-                assert b"x" * 1025 not in reply
-                assert not reply.endswith(b"0\r\n\r\n")
-            else:
-                assert reply.startswith(b"HTTP/1.1 502 ")
-            assert "body_size_limit" in str(proxy.flow.error)
-            assert_quiet(proxy)
-
-    run(scenario())
+async def test_a_response_above_the_limit_is_a_502(field: str, body: bytes, addons: tuple[Any, ...]) -> None:
+    large = f"HTTP/1.1 200 OK\r\n{field}\r\n\r\n".encode() + body
+    async with origin(large, close=True) as server, running(*addons, body_size_limit="1k") as proxy:
+        reply = await proxy.send(get(server.port), half_close=False)
+        if addons and not field.startswith("Content"):  # the head has gone out
+            assert b"x" * 1025 not in reply
+            assert not reply.endswith(b"0\r\n\r\n")
+        else:
+            assert reply.startswith(b"HTTP/1.1 502 ")
+        assert "body_size_limit" in str(proxy.flow.error)
+        assert_quiet(proxy)
 
 
-def test_the_size_in_an_answer_to_head_is_nobodys_body() -> None:
-    async def scenario() -> None:
-        large = b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n"
-        async with origin(large) as server, running(body_size_limit="1k") as proxy:
-            reply = await proxy.send(get(server.port, method="HEAD"), half_close=False)
-            assert reply.startswith(b"HTTP/1.1 200 ")
-            assert b"Content-Length: 2000" in reply
-
-    run(scenario())
+async def test_the_size_in_an_answer_to_head_is_nobodys_body() -> None:
+    large = b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n"
+    async with origin(large) as server, running(body_size_limit="1k") as proxy:
+        reply = await proxy.send(get(server.port, method="HEAD"), half_close=False)
+        assert reply.startswith(b"HTTP/1.1 200 ")
+        assert b"Content-Length: 2000" in reply

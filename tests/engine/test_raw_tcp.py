@@ -8,8 +8,9 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from tests.support.asynchronous import run
 from tests.support.interception import Authorities, trusting, with_alpn
-from tests.support.live import Running, run, running
+from tests.support.live import Running, running
 from tests.support.peers import close, echo, greet, serving, socks, tunnel
 
 from flowdump.engine.listen.destination import ENTRANCES
@@ -111,7 +112,7 @@ def test_a_server_that_speaks_first(way: str) -> None:
     assert noting.seen == ["start", "server", "client", "server", "end"]
 
 
-def test_a_slow_http_client_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_http_client_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server was connected to because the client was silent; that connection serves the request."""
     monkeypatch.setattr("flowdump.engine.listen.first_bytes.SILENCE", 0.01)
     connected = asyncio.Event()
@@ -122,21 +123,18 @@ def test_a_slow_http_client_is_still_one(monkeypatch: pytest.MonkeyPatch) -> Non
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
         await reader.read()
 
-    async def scenario() -> None:
-        async with serving(answer) as server, running() as proxy:
-            reader, writer = await tunnel(proxy, f"127.0.0.1:{server.port}")
-            await connected.wait()
-            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-            assert (await reader.read()).endswith(b"hi")
-            await close(writer)
-            await proxy.wait_for_flows()
-            assert proxy.flow.response is not None
-            assert server.count == 1
-
-    run(scenario())
+    async with serving(answer) as server, running() as proxy:
+        reader, writer = await tunnel(proxy, f"127.0.0.1:{server.port}")
+        await connected.wait()
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert (await reader.read()).endswith(b"hi")
+        await close(writer)
+        await proxy.wait_for_flows()
+        assert proxy.flow.response is not None
+        assert server.count == 1
 
 
-def test_a_slow_tls_client_is_still_one(monkeypatch: pytest.MonkeyPatch, pki: Authorities) -> None:
+async def test_a_slow_tls_client_is_still_one(monkeypatch: pytest.MonkeyPatch, pki: Authorities) -> None:
     monkeypatch.setattr("flowdump.engine.listen.first_bytes.SILENCE", 0.01)
     connected = asyncio.Event()
 
@@ -149,118 +147,100 @@ def test_a_slow_tls_client_is_still_one(monkeypatch: pytest.MonkeyPatch, pki: Au
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
         await reader.read()
 
-    async def scenario() -> None:
-        async with (
-            serving(answer, ssl=pki.serve("example.com")) as server,
-            running(Watch(), **pki.trust) as proxy,
-        ):
-            reader, writer = await tunnel(proxy, f"127.0.0.1:{server.port}")
-            await connected.wait()
-            await writer.start_tls(trusting(), server_hostname="example.com")
-            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-            assert (await reader.read()).endswith(b"hi")
-            await close(writer)
-            await proxy.wait_for_flows()
-            assert proxy.flow.server_conn.tls_established
-            assert server.count == 1
-
-    run(scenario())
+    async with (
+        serving(answer, ssl=pki.serve("example.com")) as server,
+        running(Watch(), **pki.trust) as proxy,
+    ):
+        reader, writer = await tunnel(proxy, f"127.0.0.1:{server.port}")
+        await connected.wait()
+        await writer.start_tls(trusting(), server_hostname="example.com")
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert (await reader.read()).endswith(b"hi")
+        await close(writer)
+        await proxy.wait_for_flows()
+        assert proxy.flow.server_conn.tls_established
+        assert server.count == 1
 
 
 @pytest.mark.parametrize("way", ["connect", "socks5"])
-def test_tcp_inside_tls(way: str, pki: Authorities) -> None:
-    async def scenario() -> None:
-        async with (
-            serving(echo, ssl=pki.serve("example.com")) as server,
-            running(mode=mode(way, server.port), **pki.trust) as proxy,
-        ):
-            reader, writer = await enter(proxy, way, server.port)
-            await writer.start_tls(trusting(), server_hostname="example.com")
-            writer.write(b"\0secret")
-            assert await reader.readexactly(7) == b"\0secret"
-            await close(writer)
-            await proxy.wait_for_flows()
-            flow = proxy.flow
-            assert contents(flow) == [(True, b"\0secret"), (False, b"\0secret")]
-            assert flow.client_conn.tls_established
-            assert flow.server_conn.tls_established
-
-    run(scenario())
+async def test_tcp_inside_tls(way: str, pki: Authorities) -> None:
+    async with (
+        serving(echo, ssl=pki.serve("example.com")) as server,
+        running(mode=mode(way, server.port), **pki.trust) as proxy,
+    ):
+        reader, writer = await enter(proxy, way, server.port)
+        await writer.start_tls(trusting(), server_hostname="example.com")
+        writer.write(b"\0secret")
+        assert await reader.readexactly(7) == b"\0secret"
+        await close(writer)
+        await proxy.wait_for_flows()
+        flow = proxy.flow
+        assert contents(flow) == [(True, b"\0secret"), (False, b"\0secret")]
+        assert flow.client_conn.tls_established
+        assert flow.server_conn.tls_established
 
 
 @pytest.mark.usefixtures("_silent")
-def test_a_server_that_speaks_first_inside_tls(pki: Authorities) -> None:
+async def test_a_server_that_speaks_first_inside_tls(pki: Authorities) -> None:
     """IMAPS and the like."""
 
-    async def scenario() -> None:
-        async with serving(greet, ssl=pki.serve("example.com")) as server, running(**pki.trust) as proxy:
-            reader, writer = await tunnel(proxy, f"127.0.0.1:{server.port}")
-            await writer.start_tls(trusting(), server_hostname="example.com")
-            assert await reader.readline() == b"220 hello\r\n"
-            writer.write(b"x\r\n")
-            assert await reader.readline() == b"250 x\r\n"
-            await close(writer)
-            await proxy.wait_for_flows()
-            assert contents(proxy.flow)[0] == (False, b"220 hello\r\n")
-            assert server.count == 1
-
-    run(scenario())
+    async with serving(greet, ssl=pki.serve("example.com")) as server, running(**pki.trust) as proxy:
+        reader, writer = await tunnel(proxy, f"127.0.0.1:{server.port}")
+        await writer.start_tls(trusting(), server_hostname="example.com")
+        assert await reader.readline() == b"220 hello\r\n"
+        writer.write(b"x\r\n")
+        assert await reader.readline() == b"250 x\r\n"
+        await close(writer)
+        await proxy.wait_for_flows()
+        assert contents(proxy.flow)[0] == (False, b"220 hello\r\n")
+        assert server.count == 1
 
 
 @pytest.mark.parametrize("way", ["connect", "lazy", "reverse"])
-def test_what_is_no_http_by_alpn_is_agreed_on_as_it_was_offered(way: str, pki: Authorities) -> None:
+async def test_what_is_no_http_by_alpn_is_agreed_on_as_it_was_offered(way: str, pki: Authorities) -> None:
     """A server may insist on it, as those of PostgreSQL do; and what is said inside may look like HTTP."""
 
-    async def scenario() -> None:
-        context = pki.serve("localhost")
-        context.set_alpn_protocols(["http/1.1", "imap"])
-        options: dict[str, Any] = {"connection_strategy": "lazy"} if way == "lazy" else {}
-        async with serving(echo, ssl=context) as server:
-            if way == "reverse":
-                options["mode"] = [f"reverse:tls://localhost:{server.port}"]
-            async with running(**pki.trust, **options) as proxy:
-                target = f"localhost:{server.port}"
-                reader, writer = await (proxy.connect() if way == "reverse" else tunnel(proxy, target))
-                client = with_alpn("imap") if way == "lazy" else with_alpn("unheard-of", "imap")
-                client.check_hostname = False
-                await writer.start_tls(client, server_hostname="localhost")
-                assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "imap"
-                writer.write(b"a1 NOOP HTTP/1.1\r\n\r\n")
-                assert await reader.readexactly(20) == b"a1 NOOP HTTP/1.1\r\n\r\n"
-                await close(writer)
-                await proxy.wait_for_flows()
-                assert (proxy.flow.type, proxy.flow.server_conn.alpn, server.count) == ("tcp", b"imap", 1)
-
-    run(scenario())
-
-
-def test_tcp_hosts_intercepts_tls_and_relays_what_is_inside(pki: Authorities) -> None:
-    async def scenario() -> None:
-        async with (
-            serving(echo, ssl=pki.serve("example.com")) as server,
-            running(tcp_hosts=["127"], **pki.trust) as proxy,
-        ):
-            reader, writer = await tunnel(proxy, f"127.0.0.1:{server.port}")
-            await writer.start_tls(trusting(), server_hostname="example.com")
-            writer.write(b"GET / HTTP/1.1\r\n\r\n")
-            assert await reader.readexactly(18) == b"GET / HTTP/1.1\r\n\r\n"
+    context = pki.serve("localhost")
+    context.set_alpn_protocols(["http/1.1", "imap"])
+    options: dict[str, Any] = {"connection_strategy": "lazy"} if way == "lazy" else {}
+    async with serving(echo, ssl=context) as server:
+        if way == "reverse":
+            options["mode"] = [f"reverse:tls://localhost:{server.port}"]
+        async with running(**pki.trust, **options) as proxy:
+            target = f"localhost:{server.port}"
+            reader, writer = await (proxy.connect() if way == "reverse" else tunnel(proxy, target))
+            client = with_alpn("imap") if way == "lazy" else with_alpn("unheard-of", "imap")
+            client.check_hostname = False
+            await writer.start_tls(client, server_hostname="localhost")
+            assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "imap"
+            writer.write(b"a1 NOOP HTTP/1.1\r\n\r\n")
+            assert await reader.readexactly(20) == b"a1 NOOP HTTP/1.1\r\n\r\n"
             await close(writer)
             await proxy.wait_for_flows()
-            assert contents(proxy.flow)[0] == (True, b"GET / HTTP/1.1\r\n\r\n")
-
-    run(scenario())
+            assert (proxy.flow.type, proxy.flow.server_conn.alpn, server.count) == ("tcp", b"imap", 1)
 
 
-def test_rawtcp_off_is_http_or_nothing() -> None:
-    async def scenario() -> None:
-        async with serving(echo) as server, running(rawtcp=False) as proxy:
-            reader, writer = await tunnel(proxy, f"127.0.0.1:{server.port}")
-            writer.write(b"\0\1binary\r\n\r\n")
-            assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
-            await close(writer)
-            assert server.count == 0
+async def test_tcp_hosts_intercepts_tls_and_relays_what_is_inside(pki: Authorities) -> None:
+    async with (
+        serving(echo, ssl=pki.serve("example.com")) as server,
+        running(tcp_hosts=["127"], **pki.trust) as proxy,
+    ):
+        reader, writer = await tunnel(proxy, f"127.0.0.1:{server.port}")
+        await writer.start_tls(trusting(), server_hostname="example.com")
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        assert await reader.readexactly(18) == b"GET / HTTP/1.1\r\n\r\n"
+        await close(writer)
+        await proxy.wait_for_flows()
+        assert contents(proxy.flow)[0] == (True, b"GET / HTTP/1.1\r\n\r\n")
 
-    run(scenario())
+
+async def test_rawtcp_off_is_http_or_nothing() -> None:
+    async with serving(echo) as server, running(rawtcp=False) as proxy:
+        reader, writer = await tunnel(proxy, f"127.0.0.1:{server.port}")
+        writer.write(b"\0\1binary\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+        await close(writer)
+        assert server.count == 0
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -290,52 +270,46 @@ class Editing:
             message.content = b""
 
 
-def test_a_script_edits_and_drops_messages() -> None:
-    async def scenario() -> None:
-        async with (
-            serving(echo) as server,
-            running(Editing(), mode=[f"reverse:tcp://127.0.0.1:{server.port}"]) as proxy,
-        ):
-            reader, writer = await proxy.connect()
-            writer.write(b"my secret")
-            assert await reader.readexactly(9) == b"my public"
-            writer.write(b"drop")
-            await asyncio.sleep(0.02)
-            writer.write(b"kept")
-            assert await reader.readexactly(4) == b"kept"
-            await close(writer)
-            await proxy.wait_for_flows()
-            assert contents(proxy.flow)[0] == (True, b"my public")
-
-    run(scenario())
+async def test_a_script_edits_and_drops_messages() -> None:
+    async with (
+        serving(echo) as server,
+        running(Editing(), mode=[f"reverse:tcp://127.0.0.1:{server.port}"]) as proxy,
+    ):
+        reader, writer = await proxy.connect()
+        writer.write(b"my secret")
+        assert await reader.readexactly(9) == b"my public"
+        writer.write(b"drop")
+        await asyncio.sleep(0.02)
+        writer.write(b"kept")
+        assert await reader.readexactly(4) == b"kept"
+        await close(writer)
+        await proxy.wait_for_flows()
+        assert contents(proxy.flow)[0] == (True, b"my public")
 
 
-def test_what_is_no_bytes_is_made_bytes_or_told() -> None:
+async def test_what_is_no_bytes_is_made_bytes_or_told() -> None:
     class Mistaken:
         def tcp_message(self, flow: TCPFlow) -> None:
             made: dict[bytes, Any] = {b"text": "t\u20ac", b"array": bytearray(b"[]"), b"none": None}
             content = flow.messages[-1].content
             flow.messages[-1].content = made.get(content, content)
 
-    async def scenario() -> None:
-        async with serving(echo) as server, running(Mistaken(), mode=mode("reverse", server.port)) as proxy:
-            reader, writer = await proxy.connect()
-            for sent, got in ((b"text", "t\u20ac".encode()), (b"array", b"[]"), (b"none", b"none"), (b"ok", b"ok")):
-                writer.write(sent)
-                assert await reader.readexactly(len(got)) == got
-            await close(writer)
-            await proxy.wait_for_flows()
-            assert [c for by_client, c in contents(proxy.flow) if by_client] == [
-                "t\u20ac".encode(),
-                b"[]",
-                b"none",
-                b"ok",
-            ]
-            assert [line.rpartition("): ")[2] for line in proxy.log] == [
-                "a script set the content of a message to NoneType, not bytes: not changed"
-            ]
-
-    run(scenario())
+    async with serving(echo) as server, running(Mistaken(), mode=mode("reverse", server.port)) as proxy:
+        reader, writer = await proxy.connect()
+        for sent, got in ((b"text", "t\u20ac".encode()), (b"array", b"[]"), (b"none", b"none"), (b"ok", b"ok")):
+            writer.write(sent)
+            assert await reader.readexactly(len(got)) == got
+        await close(writer)
+        await proxy.wait_for_flows()
+        assert [c for by_client, c in contents(proxy.flow) if by_client] == [
+            "t\u20ac".encode(),
+            b"[]",
+            b"none",
+            b"ok",
+        ]
+        assert [line.rpartition("): ")[2] for line in proxy.log] == [
+            "a script set the content of a message to NoneType, not bytes: not changed"
+        ]
 
 
 class Holding:
@@ -351,67 +325,61 @@ class Holding:
 
 
 @pytest.mark.parametrize("thread", [False, True])
-def test_injection(thread: bool) -> None:
-    async def scenario() -> None:
-        holding, seen = Holding(), bytearray()
+async def test_injection(thread: bool) -> None:
+    holding, seen = Holding(), bytearray()
 
-        async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            while data := await reader.read(100):
-                seen.extend(data)
-                writer.write(b"ok")
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(100):
+            seen.extend(data)
+            writer.write(b"ok")
 
-        async with (
-            serving(listen) as server,
-            running(holding, mode=[f"reverse:tcp://127.0.0.1:{server.port}"]) as proxy,
-        ):
-            reader, writer = await proxy.connect()
-            writer.write(b"one")
-            assert await reader.readexactly(2) == b"ok"
-            flow = holding.flow
-            for to_client, content in ((True, b"<injected>"), (False, b"two")):
-                if thread:
-                    await asyncio.to_thread(flow.live.inject_tcp, flow, to_client, content)
-                else:
-                    flow.live.inject_tcp(flow, to_client, content)
-            assert await reader.readexactly(12) == b"<injected>ok"
-            assert seen == b"onetwo"
-            live = flow.live
-            await close(writer)
-            await proxy.wait_for_flows()
-            assert contents(proxy.flow) == [(True, b"one"), (False, b"ok<injected>"), (True, b"two"), (False, b"ok")]
-            with pytest.raises(ControlException):
-                live.inject_tcp(flow, True, b"late")
-
-    run(scenario())
+    async with (
+        serving(listen) as server,
+        running(holding, mode=[f"reverse:tcp://127.0.0.1:{server.port}"]) as proxy,
+    ):
+        reader, writer = await proxy.connect()
+        writer.write(b"one")
+        assert await reader.readexactly(2) == b"ok"
+        flow = holding.flow
+        for to_client, content in ((True, b"<injected>"), (False, b"two")):
+            if thread:
+                await asyncio.to_thread(flow.live.inject_tcp, flow, to_client, content)
+            else:
+                flow.live.inject_tcp(flow, to_client, content)
+        assert await reader.readexactly(12) == b"<injected>ok"
+        assert seen == b"onetwo"
+        live = flow.live
+        await close(writer)
+        await proxy.wait_for_flows()
+        assert contents(proxy.flow) == [(True, b"one"), (False, b"ok<injected>"), (True, b"two"), (False, b"ok")]
+        with pytest.raises(ControlException):
+            live.inject_tcp(flow, True, b"late")
 
 
-def test_a_killed_flow_is_cut_on_both_sides() -> None:
-    async def scenario() -> None:
-        holding, broken = Holding(), asyncio.Event()
+async def test_a_killed_flow_is_cut_on_both_sides() -> None:
+    holding, broken = Holding(), asyncio.Event()
 
-        async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            try:
-                await reader.read(100)
-                await reader.read(100)
-            finally:
-                broken.set()
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.read(100)
+            await reader.read(100)
+        finally:
+            broken.set()
 
-        async with (
-            serving(listen) as server,
-            running(holding, mode=[f"reverse:tcp://127.0.0.1:{server.port}"]) as proxy,
-        ):
-            reader, writer = await proxy.connect()
-            writer.write(b"one")
-            await holding.came.wait()
-            await asyncio.to_thread(holding.flow.kill)
-            with pytest.raises(ConnectionError):
-                await reader.read()
-            await broken.wait()
-            await close(writer)
-            await proxy.wait_for_flows()
-            assert str(proxy.flow.error) == "Connection killed."
-
-    run(scenario())
+    async with (
+        serving(listen) as server,
+        running(holding, mode=[f"reverse:tcp://127.0.0.1:{server.port}"]) as proxy,
+    ):
+        reader, writer = await proxy.connect()
+        writer.write(b"one")
+        await holding.came.wait()
+        await asyncio.to_thread(holding.flow.kill)
+        with pytest.raises(ConnectionError):
+            await reader.read()
+        await broken.wait()
+        await close(writer)
+        await proxy.wait_for_flows()
+        assert str(proxy.flow.error) == "Connection killed."
 
 
 @pytest.mark.parametrize("ignored", [False, True])
@@ -439,91 +407,79 @@ def test_a_connection_that_the_end_of_the_proxy_cuts_has_its_last_events(ignored
     assert noting.seen == (["disconnected"] if ignored else ["start", "client", "server", "error", "disconnected"])
 
 
-def test_an_intercepted_message_waits() -> None:
+async def test_an_intercepted_message_waits() -> None:
     class Intercepting(Holding):
         def tcp_message(self, flow: TCPFlow) -> None:
             if flow.messages[-1].from_client:
                 flow.intercept()
             super().tcp_message(flow)
 
-    async def scenario() -> None:
-        holding = Intercepting()
-        async with serving(echo) as server, running(holding, mode=[f"reverse:tcp://127.0.0.1:{server.port}"]) as proxy:
-            reader, writer = await proxy.connect()
-            writer.write(b"one")
-            await holding.came.wait()
-            await asyncio.sleep(0.05)
-            assert len(holding.flow.messages) == 1
-            holding.flow.resume()
-            assert await reader.readexactly(3) == b"one"
-            await close(writer)
-            await proxy.wait_for_flows()
-
-    run(scenario())
+    holding = Intercepting()
+    async with serving(echo) as server, running(holding, mode=[f"reverse:tcp://127.0.0.1:{server.port}"]) as proxy:
+        reader, writer = await proxy.connect()
+        writer.write(b"one")
+        await holding.came.wait()
+        await asyncio.sleep(0.05)
+        assert len(holding.flow.messages) == 1
+        holding.flow.resume()
+        assert await reader.readexactly(3) == b"one"
+        await close(writer)
+        await proxy.wait_for_flows()
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_half_close_in_either_direction(way: str) -> None:
+async def test_half_close_in_either_direction(way: str) -> None:
     async def until_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"%d bytes" % len(await reader.read()))
         await writer.drain()
 
-    async def scenario() -> None:
-        async with serving(until_end) as server, running(mode=mode(way, server.port)) as proxy:
-            reader, writer = await enter(proxy, way, server.port)
-            writer.write(b"\0" * 100_000)
-            writer.write_eof()
-            assert await reader.read() == b"100000 bytes"
-            await close(writer)
-            await proxy.wait_for_flows()
-            assert proxy.flow.error is None
-
-    run(scenario())
+    async with serving(until_end) as server, running(mode=mode(way, server.port)) as proxy:
+        reader, writer = await enter(proxy, way, server.port)
+        writer.write(b"\0" * 100_000)
+        writer.write_eof()
+        assert await reader.read() == b"100000 bytes"
+        await close(writer)
+        await proxy.wait_for_flows()
+        assert proxy.flow.error is None
 
 
-def test_an_idle_connection_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_idle_connection_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flowdump.engine.listen.proxy.TICK", 0.05)
 
-    async def scenario() -> None:
-        async with (
-            serving(echo) as server,
-            running(mode=[f"reverse:tcp://127.0.0.1:{server.port}"], tcp_timeout=1) as proxy,
-        ):
-            reader, writer = await proxy.connect()
-            writer.write(b"x")
-            assert await reader.readexactly(1) == b"x"
-            with pytest.raises(ConnectionError):
-                await reader.read()
-            await close(writer)
-            await proxy.wait_for_flows()
-            assert "idle" in str(proxy.flow.error)
-
-    run(scenario())
+    async with (
+        serving(echo) as server,
+        running(mode=[f"reverse:tcp://127.0.0.1:{server.port}"], tcp_timeout=1) as proxy,
+    ):
+        reader, writer = await proxy.connect()
+        writer.write(b"x")
+        assert await reader.readexactly(1) == b"x"
+        with pytest.raises(ConnectionError):
+            await reader.read()
+        await close(writer)
+        await proxy.wait_for_flows()
+        assert "idle" in str(proxy.flow.error)
 
 
-def test_a_long_flow_keeps_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_flow_keeps_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_tunnel, "KEPT", 10_000)
 
-    async def scenario() -> None:
-        async with serving(echo) as server, running(mode=[f"reverse:tcp://127.0.0.1:{server.port}"]) as proxy:
-            reader, writer = await proxy.connect()
-            for number in range(100):
-                piece = b"%03d" % number + b"." * 997
-                writer.write(piece)
-                assert await reader.readexactly(1000) == piece
-            await close(writer)
-            await proxy.wait_for_flows()
-            flow: Any = proxy.flow
-            kept = sum(len(message.content) for message in flow.messages)
-            assert kept <= 12_000
-            assert flow.messages[0].content.startswith(b"000")
-            assert flow.messages[-1].content.startswith(b"099")
-            assert kept + flow.metadata["left_out"] == 200_000
-
-    run(scenario())
+    async with serving(echo) as server, running(mode=[f"reverse:tcp://127.0.0.1:{server.port}"]) as proxy:
+        reader, writer = await proxy.connect()
+        for number in range(100):
+            piece = b"%03d" % number + b"." * 997
+            writer.write(piece)
+            assert await reader.readexactly(1000) == piece
+        await close(writer)
+        await proxy.wait_for_flows()
+        flow: Any = proxy.flow
+        kept = sum(len(message.content) for message in flow.messages)
+        assert kept <= 12_000
+        assert flow.messages[0].content.startswith(b"000")
+        assert flow.messages[-1].content.startswith(b"099")
+        assert kept + flow.metadata["left_out"] == 200_000
 
 
-def test_a_reader_that_stalls_stops_the_sender() -> None:
+async def test_a_reader_that_stalls_stops_the_sender() -> None:
     """What neither side takes stays with the sender."""
     size = 64 * 1024 * 1024
 
@@ -531,114 +487,96 @@ def test_a_reader_that_stalls_stops_the_sender() -> None:
         writer.write(b"!" * size)
         await writer.drain()
 
-    async def scenario() -> None:
-        async with serving(flood) as server, running(mode=[f"reverse:tcp://127.0.0.1:{server.port}"]) as proxy:
-            reader, writer = await proxy.connect()
-            await reader.readexactly(1)
-            await asyncio.sleep(0.3)
-            (relay,) = next(iter(proxy.proxy._sessions.values())).relays.values()
-            passed = sum(len(message.content) for message in relay._flow.messages)
-            assert passed < 24 * 1024 * 1024
-            total = 1
-            while data := await reader.read(1 << 20):
-                total += len(data)
-            assert total == size
-            await close(writer)
-            await proxy.wait_for_flows()
-
-    run(scenario())
+    async with serving(flood) as server, running(mode=[f"reverse:tcp://127.0.0.1:{server.port}"]) as proxy:
+        reader, writer = await proxy.connect()
+        await reader.readexactly(1)
+        await asyncio.sleep(0.3)
+        (relay,) = next(iter(proxy.proxy._sessions.values())).relays.values()
+        passed = sum(len(message.content) for message in relay._flow.messages)
+        assert passed < 24 * 1024 * 1024
+        total = 1
+        while data := await reader.read(1 << 20):
+            total += len(data)
+        assert total == size
+        await close(writer)
+        await proxy.wait_for_flows()
 
 
-def test_lazy_waits_for_the_client_only(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_lazy_waits_for_the_client_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flowdump.engine.listen.first_bytes.SILENCE", 0.01)
 
-    async def scenario() -> None:
-        async with serving(greet) as server, running(connection_strategy="lazy") as proxy:
-            reader, writer = await tunnel(proxy, f"127.0.0.1:{server.port}")
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(reader.read(1), 0.2)
-            assert server.count == 0
-            await close(writer)
-
-    run(scenario())
+    async with serving(greet) as server, running(connection_strategy="lazy") as proxy:
+        reader, writer = await tunnel(proxy, f"127.0.0.1:{server.port}")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 0.2)
+        assert server.count == 0
+        await close(writer)
 
 
-def test_reverse_tls_takes_either_client(pki: Authorities) -> None:
+async def test_reverse_tls_takes_either_client(pki: Authorities) -> None:
     """The server gets TLS; the client may speak it, or not."""
 
-    async def scenario() -> None:
-        async with (
-            serving(greet, ssl=pki.serve("localhost")) as server,
-            running(mode=[f"reverse:tls://localhost:{server.port}"], **pki.trust) as proxy,
-        ):
-            for context in (None, trusting(check_hostname=False)):
-                reader, writer = await proxy.connect()
-                if isinstance(context, ssl.SSLContext):
-                    await writer.start_tls(context, server_hostname="whatever.example")
-                assert await reader.readline() == b"220 hello\r\n"
-                writer.write(b"GET / HTTP/1.1\r\n")
-                assert await reader.readline() == b"250 GET / HTTP/1.1\r\n"
-                await close(writer)
-            await proxy.wait_for_flows(2)
-            assert [flow.server_conn.tls_established for flow in proxy.flows] == [True, True]
-            assert [flow.client_conn.tls_established for flow in proxy.flows] == [False, True]
-            assert {flow.server_conn.sni for flow in proxy.flows} == {"localhost"}
-
-    run(scenario())
+    async with (
+        serving(greet, ssl=pki.serve("localhost")) as server,
+        running(mode=[f"reverse:tls://localhost:{server.port}"], **pki.trust) as proxy,
+    ):
+        for context in (None, trusting(check_hostname=False)):
+            reader, writer = await proxy.connect()
+            if isinstance(context, ssl.SSLContext):
+                await writer.start_tls(context, server_hostname="whatever.example")
+            assert await reader.readline() == b"220 hello\r\n"
+            writer.write(b"GET / HTTP/1.1\r\n")
+            assert await reader.readline() == b"250 GET / HTTP/1.1\r\n"
+            await close(writer)
+        await proxy.wait_for_flows(2)
+        assert [flow.server_conn.tls_established for flow in proxy.flows] == [True, True]
+        assert [flow.client_conn.tls_established for flow in proxy.flows] == [False, True]
+        assert {flow.server_conn.sni for flow in proxy.flows} == {"localhost"}
 
 
-def test_connections_are_made_from_the_address_that_was_chosen() -> None:
+async def test_connections_are_made_from_the_address_that_was_chosen() -> None:
     async def who(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(writer.get_extra_info("peername")[0].encode())
         await writer.drain()
 
-    async def scenario() -> None:
-        async with (
-            serving(who) as server,
-            running(mode=[f"reverse:tcp://127.0.0.1:{server.port}"], connect_addr="127.0.0.2") as proxy,
-        ):
-            reader, writer = await proxy.connect()
-            assert await reader.read() == b"127.0.0.2"
-            await close(writer)
-            await proxy.wait_for_flows()
-            assert proxy.flow.server_conn.sockname[0] == "127.0.0.2"
-
-    run(scenario())
+    async with (
+        serving(who) as server,
+        running(mode=[f"reverse:tcp://127.0.0.1:{server.port}"], connect_addr="127.0.0.2") as proxy,
+    ):
+        reader, writer = await proxy.connect()
+        assert await reader.read() == b"127.0.0.2"
+        await close(writer)
+        await proxy.wait_for_flows()
+        assert proxy.flow.server_conn.sockname[0] == "127.0.0.2"
 
 
-def test_an_address_of_the_other_ip_version_is_told() -> None:
-    async def scenario() -> None:
-        async with running(mode=["reverse:tcp://127.0.0.1:1"], connect_addr="::1") as proxy:
-            await proxy.send(b"x")
-            await proxy.wait_for_flows()
-            assert proxy.flow.error is not None
-            assert proxy.flow.error.msg == "cannot connect to 127.0.0.1:1: connect_addr ::1 is of the other IP version"
-
-    run(scenario())
+async def test_an_address_of_the_other_ip_version_is_told() -> None:
+    async with running(mode=["reverse:tcp://127.0.0.1:1"], connect_addr="::1") as proxy:
+        await proxy.send(b"x")
+        await proxy.wait_for_flows()
+        assert proxy.flow.error is not None
+        assert proxy.flow.error.msg == "cannot connect to 127.0.0.1:1: connect_addr ::1 is of the other IP version"
 
 
 @pytest.mark.parametrize("inside_tls", [False, True])
-def test_raw_tcp_cannot_be_asked_for_credentials(inside_tls: bool) -> None:
+async def test_raw_tcp_cannot_be_asked_for_credentials(inside_tls: bool) -> None:
     """What cannot be asked is not let in, in a mode where a client of HTTP would be asked."""
 
-    async def scenario() -> None:
-        async with serving(echo) as server, running(mode=["transparent"], proxyauth="a:b") as proxy:
-            destination = Destination("127.0.0.1", server.port, tls=False)
+    async with serving(echo) as server, running(mode=["transparent"], proxyauth="a:b") as proxy:
+        destination = Destination("127.0.0.1", server.port, tls=False)
 
-            async def entrance(session: Any) -> bool:
-                session.destination = destination
-                return True
+        async def entrance(session: Any) -> bool:
+            session.destination = destination
+            return True
 
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setitem(ENTRANCES, "transparent", entrance)
-                reader, writer = await proxy.connect()
-                if inside_tls:
-                    await writer.start_tls(trusting(check_hostname=False), server_hostname="a.example")
-                writer.write(b"\0hello")
-                with suppress(ConnectionError):
-                    assert await reader.read() == b""
-                await close(writer)
-                await proxy.wait_for_flows()
-                assert proxy.flow.error is not None
-
-    run(scenario())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(ENTRANCES, "transparent", entrance)
+            reader, writer = await proxy.connect()
+            if inside_tls:
+                await writer.start_tls(trusting(check_hostname=False), server_hostname="a.example")
+            writer.write(b"\0hello")
+            with suppress(ConnectionError):
+                assert await reader.read() == b""
+            await close(writer)
+            await proxy.wait_for_flows()
+            assert proxy.flow.error is not None

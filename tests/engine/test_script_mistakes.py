@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.support.http1 import OK
-from tests.support.live import origin, run, running
+from tests.support.live import origin, running
 
 from flowdump.http import HTTPFlow, Response
 
@@ -81,23 +81,20 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("mistake", REFUSED)
-def test_what_cannot_be_sent_is_a_502_with_the_reason(mistake: str) -> None:
+async def test_what_cannot_be_sent_is_a_502_with_the_reason(mistake: str) -> None:
     event, action, reason = REFUSED[mistake]
 
-    async def scenario() -> None:
-        addon = handler(event, action)
-        async with origin(OK) as server, running(addon) as proxy:
-            reply = await proxy.send(post(server.port))
-            assert reply.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
-            assert len(addon.errors) == 1
-            assert addon.errors[0].startswith(reason)
-            assert proxy.flow.error is not None
-            (told,) = proxy.log
-            assert told.startswith("error: 127.0.0.1:")
-            assert reason in told
-            assert "Traceback" not in told
-
-    run(scenario())
+    addon = handler(event, action)
+    async with origin(OK) as server, running(addon) as proxy:
+        reply = await proxy.send(post(server.port))
+        assert reply.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
+        assert len(addon.errors) == 1
+        assert addon.errors[0].startswith(reason)
+        assert proxy.flow.error is not None
+        (told,) = proxy.log
+        assert told.startswith("error: 127.0.0.1:")
+        assert reason in told
+        assert "Traceback" not in told
 
 
 @pytest.mark.parametrize(
@@ -111,85 +108,64 @@ def test_what_cannot_be_sent_is_a_502_with_the_reason(mistake: str) -> None:
         (lambda: b"", "response.stream failed: TypeError: "),
     ],
 )
-def test_a_body_whose_transform_fails_is_cut(function: Any, reason: str) -> None:
-    async def scenario() -> None:
-        addon = handler("responseheaders", setting("response.stream", function))
-        async with origin(OK) as server, running(addon) as proxy:
-            reply = await proxy.send(post(server.port))
-            assert not reply.endswith(b"0\r\n\r\n")
-            assert addon.errors[0].startswith(reason)
-            assert len(proxy.log) == len(addon.errors) == 1
-
-    run(scenario())
+async def test_a_body_whose_transform_fails_is_cut(function: Any, reason: str) -> None:
+    addon = handler("responseheaders", setting("response.stream", function))
+    async with origin(OK) as server, running(addon) as proxy:
+        reply = await proxy.send(post(server.port))
+        assert not reply.endswith(b"0\r\n\r\n")
+        assert addon.errors[0].startswith(reason)
+        assert len(proxy.log) == len(addon.errors) == 1
 
 
-def test_a_transform_may_give_anything_like_bytes() -> None:
-    async def scenario() -> None:
-        addon = handler("responseheaders", setting("response.stream", lambda data: [bytearray(data), memoryview(b"!")]))
-        async with origin(OK) as server, running(addon) as proxy:
-            reply = await proxy.send(post(server.port))
-            assert reply.endswith(b"\r\n\r\n2\r\nhi\r\n1\r\n!\r\n1\r\n!\r\n0\r\n\r\n")
-
-    run(scenario())
+async def test_a_transform_may_give_anything_like_bytes() -> None:
+    addon = handler("responseheaders", setting("response.stream", lambda data: [bytearray(data), memoryview(b"!")]))
+    async with origin(OK) as server, running(addon) as proxy:
+        reply = await proxy.send(post(server.port))
+        assert reply.endswith(b"\r\n\r\n2\r\nhi\r\n1\r\n!\r\n1\r\n!\r\n0\r\n\r\n")
 
 
-def test_a_request_without_its_body_has_a_length_that_is_true() -> None:
-    async def scenario() -> None:
-        addon = handler("request", setting("request.content", None))
-        async with origin(OK) as server, running(addon) as proxy:
-            assert (await proxy.send(post(server.port))).endswith(b"\r\n\r\nhi")
-            assert server.received.endswith(b"\r\nContent-Length: 0\r\n\r\n")
-
-    run(scenario())
+async def test_a_request_without_its_body_has_a_length_that_is_true() -> None:
+    addon = handler("request", setting("request.content", None))
+    async with origin(OK) as server, running(addon) as proxy:
+        assert (await proxy.send(post(server.port))).endswith(b"\r\n\r\nhi")
+        assert server.received.endswith(b"\r\nContent-Length: 0\r\n\r\n")
 
 
-def test_a_tunnel_is_refused_with_a_response_or_not_at_all() -> None:
-    async def scenario() -> None:
-        async with origin(OK) as server, running(handler("http_connect", setting("response", "no"))) as proxy:
-            reply = await proxy.send(f"CONNECT 127.0.0.1:{server.port} HTTP/1.1\r\n\r\n".encode())
-            assert reply.startswith(b"HTTP/1.1 502 ")
-            assert b"a script set str as the response" in reply
-            assert server.requests == []
-            assert "Traceback" not in "".join(proxy.log)
-
-    run(scenario())
+async def test_a_tunnel_is_refused_with_a_response_or_not_at_all() -> None:
+    async with origin(OK) as server, running(handler("http_connect", setting("response", "no"))) as proxy:
+        reply = await proxy.send(f"CONNECT 127.0.0.1:{server.port} HTTP/1.1\r\n\r\n".encode())
+        assert reply.startswith(b"HTTP/1.1 502 ")
+        assert b"a script set str as the response" in reply
+        assert server.requests == []
+        assert "Traceback" not in "".join(proxy.log)
 
 
-def test_a_client_that_a_script_refuses_is_cut() -> None:
-    async def scenario() -> None:
-        addon = handler("client_connected", lambda client: setattr(client, "error", "go away"))
-        async with origin(OK) as server, running(addon) as proxy:
-            assert await proxy.send(post(server.port)) == b""
-            assert server.requests == []
-            assert proxy.flows == []
-
-    run(scenario())
+async def test_a_client_that_a_script_refuses_is_cut() -> None:
+    addon = handler("client_connected", lambda client: setattr(client, "error", "go away"))
+    async with origin(OK) as server, running(addon) as proxy:
+        assert await proxy.send(post(server.port)) == b""
+        assert server.requests == []
+        assert proxy.flows == []
 
 
-def test_an_answer_before_the_body_says_that_the_connection_ends() -> None:
-    async def scenario() -> None:
-        addon = handler("requestheaders", lambda flow: setattr(flow, "response", Response.make(403, b"no")))
-        async with running(addon) as proxy:
-            head = post(1).replace(b"Connection: close\r\n", b"").removesuffix(b"abc")
-            assert b"\r\nConnection: close\r\n" in await proxy.send(head)
-
-    run(scenario())
+async def test_an_answer_before_the_body_says_that_the_connection_ends() -> None:
+    addon = handler("requestheaders", lambda flow: setattr(flow, "response", Response.make(403, b"no")))
+    async with running(addon) as proxy:
+        head = post(1).replace(b"Connection: close\r\n", b"").removesuffix(b"abc")
+        assert b"\r\nConnection: close\r\n" in await proxy.send(head)
 
 
-def test_a_task_that_fails_is_told_with_its_place() -> None:
+async def test_a_task_that_fails_is_told_with_its_place() -> None:
     async def fail() -> None:
         raise RuntimeError("boom")
 
-    async def scenario() -> None:
-        import gc
+    import gc
 
-        tasks: list[asyncio.Task[None]] = []
-        addon = handler("request", lambda flow: tasks.append(asyncio.ensure_future(fail())))
-        async with origin(OK) as server, running(addon) as proxy:
-            await proxy.send(post(server.port))
-            tasks.clear()
-            gc.collect()
-            (told,) = proxy.log
-            assert f"RuntimeError: boom ({__file__}:" in told
-
-    run(scenario())
+    tasks: list[asyncio.Task[None]] = []
+    addon = handler("request", lambda flow: tasks.append(asyncio.ensure_future(fail())))
+    async with origin(OK) as server, running(addon) as proxy:
+        await proxy.send(post(server.port))
+        tasks.clear()
+        gc.collect()
+        (told,) = proxy.log
+        assert f"RuntimeError: boom ({__file__}:" in told

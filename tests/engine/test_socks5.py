@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.interception import Authorities, trusting
-from tests.support.live import origin, run, running, shared_confdir
+from tests.support.live import origin, running, shared_confdir
 from tests.support.peers import close, socks, socks_request
 
 from flowdump.addons.proxyauth import ProxyAuth
@@ -65,35 +65,29 @@ def test_any_bytes_parse_or_are_refused(data: bytes) -> None:
 
 @pytest.mark.parametrize("step", [1, 1000])
 @pytest.mark.parametrize("kind", ["ipv4", "name"])
-def test_a_plain_request(step: int, kind: str) -> None:
-    async def scenario() -> None:
-        async with origin(close=True) as server, running(mode=["socks5"]) as proxy:
-            ask = socks_request("localhost", server.port)
-            if kind == "ipv4":
-                ask = b"\5\1\0\5\1\0\1\x7f\0\0\1" + struct.pack("!H", server.port)
-            sent = ask + GET
-            reply = await proxy.send(*(sent[i : i + step] for i in range(0, len(sent), step)))
-            assert reply.startswith(b"\5\0" + b"\5\0\0\1" + bytes(6) + b"HTTP/1.1 200 ")
-            assert proxy.flow.server_conn.address == ("localhost" if kind == "name" else "127.0.0.1", server.port)
-            assert proxy.flow.client_conn.proxy_mode == "socks5"
-
-    run(scenario())
+async def test_a_plain_request(step: int, kind: str) -> None:
+    async with origin(close=True) as server, running(mode=["socks5"]) as proxy:
+        ask = socks_request("localhost", server.port)
+        if kind == "ipv4":
+            ask = b"\5\1\0\5\1\0\1\x7f\0\0\1" + struct.pack("!H", server.port)
+        sent = ask + GET
+        reply = await proxy.send(*(sent[i : i + step] for i in range(0, len(sent), step)))
+        assert reply.startswith(b"\5\0" + b"\5\0\0\1" + bytes(6) + b"HTTP/1.1 200 ")
+        assert proxy.flow.server_conn.address == ("localhost" if kind == "name" else "127.0.0.1", server.port)
+        assert proxy.flow.client_conn.proxy_mode == "socks5"
 
 
-def test_intercepted_tls(pki: Authorities) -> None:
-    async def scenario() -> None:
-        async with (
-            origin(ssl=pki.serve("example.com"), close=True) as server,
-            running(mode=["socks5"], **pki.trust) as proxy,
-        ):
-            reader, writer = await socks(proxy, "127.0.0.1", server.port)
-            await writer.start_tls(trusting(), server_hostname="example.com")
-            writer.write(GET)
-            assert (await reader.read()).endswith(b"hi")
-            await close(writer)
-            assert proxy.flow.request.scheme == "https"
-
-    run(scenario())
+async def test_intercepted_tls(pki: Authorities) -> None:
+    async with (
+        origin(ssl=pki.serve("example.com"), close=True) as server,
+        running(mode=["socks5"], **pki.trust) as proxy,
+    ):
+        reader, writer = await socks(proxy, "127.0.0.1", server.port)
+        await writer.start_tls(trusting(), server_hostname="example.com")
+        writer.write(GET)
+        assert (await reader.read()).endswith(b"hi")
+        await close(writer)
+        assert proxy.flow.request.scheme == "https"
 
 
 @pytest.mark.parametrize(
@@ -113,15 +107,12 @@ def test_intercepted_tls(pki: Authorities) -> None:
         (b"\x16\3\1", b"", "this is a SOCKS 5 proxy"),
     ],
 )
-def test_refusals(sent: bytes, answer: bytes, reason: str) -> None:
-    async def scenario() -> None:
-        async with running(mode=["socks5"]) as proxy:
-            reply = await proxy.send(sent)
-            assert reply.startswith(answer)
-            assert bool(reply) == bool(answer)
-            assert reason in str(proxy.flow.error)
-
-    run(scenario())
+async def test_refusals(sent: bytes, answer: bytes, reason: str) -> None:
+    async with running(mode=["socks5"]) as proxy:
+        reply = await proxy.send(sent)
+        assert reply.startswith(answer)
+        assert bool(reply) == bool(answer)
+        assert reason in str(proxy.flow.error)
 
 
 @pytest.mark.parametrize(
@@ -133,41 +124,35 @@ def test_refusals(sent: bytes, answer: bytes, reason: str) -> None:
         (b"\5\1\2\1\0\0", b"\5\2\1\1"),
     ],
 )
-def test_user_and_password(sent: bytes, answer: bytes) -> None:
+async def test_user_and_password(sent: bytes, answer: bytes) -> None:
     good = answer == b"\5\2\1\0"
 
-    async def scenario() -> None:
-        async with (
-            origin(close=True) as server,
-            running(ProxyAuth(), mode=["socks5"], proxyauth="user:pass") as proxy,
-        ):
-            request = socks_request("127.0.0.1", server.port)[3:] + GET
-            reply = await proxy.send(sent + request)
-            assert reply.startswith(answer)
-            assert (b"HTTP/1.1 200 " in reply) == good
-            if good:
-                assert proxy.flow.metadata["proxyauth"] == ("user", "pass")
-            else:
-                assert server.received == b""
-
-    run(scenario())
+    async with (
+        origin(close=True) as server,
+        running(ProxyAuth(), mode=["socks5"], proxyauth="user:pass") as proxy,
+    ):
+        request = socks_request("127.0.0.1", server.port)[3:] + GET
+        reply = await proxy.send(sent + request)
+        assert reply.startswith(answer)
+        assert (b"HTTP/1.1 200 " in reply) == good
+        if good:
+            assert proxy.flow.metadata["proxyauth"] == ("user", "pass")
+        else:
+            assert server.received == b""
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_curl(pki: Authorities) -> None:
-    async def scenario() -> None:
-        async with (
-            origin(ssl=pki.serve("localhost"), close=True) as server,
-            running(ProxyAuth(), mode=["socks5"], proxyauth="user:pass", **pki.trust) as proxy,
-        ):
-            authority = shared_confdir() / "flowdump-ca-cert.pem"
-            curl = await asyncio.create_subprocess_exec(
-                "curl", "-sS", "--max-time", "15", "--cacert", str(authority), "--socks5-hostname",
-                f"user:pass@127.0.0.1:{proxy.port}", f"https://localhost:{server.port}/x",
-                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            )  # fmt: skip
-            out, complaint = await curl.communicate()
-            assert (out, complaint) == (b"hi", b"")
-            assert proxy.flow.server_conn.address == ("localhost", server.port)
-
-    run(scenario())
+async def test_curl(pki: Authorities) -> None:
+    async with (
+        origin(ssl=pki.serve("localhost"), close=True) as server,
+        running(ProxyAuth(), mode=["socks5"], proxyauth="user:pass", **pki.trust) as proxy,
+    ):
+        authority = shared_confdir() / "flowdump-ca-cert.pem"
+        curl = await asyncio.create_subprocess_exec(
+            "curl", "-sS", "--max-time", "15", "--cacert", str(authority), "--socks5-hostname",
+            f"user:pass@127.0.0.1:{proxy.port}", f"https://localhost:{server.port}/x",
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, complaint = await curl.communicate()
+        assert (out, complaint) == (b"hi", b"")
+        assert proxy.flow.server_conn.address == ("localhost", server.port)

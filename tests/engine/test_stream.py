@@ -7,7 +7,8 @@ import socket
 import struct
 
 import pytest
-from tests.support.live import run, until
+from tests.support.asynchronous import run
+from tests.support.live import until
 
 from flowdump.engine.net.stream import Stream, Streams
 

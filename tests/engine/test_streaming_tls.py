@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.support.http1 import OK
 from tests.support.interception import Authorities, knock, read_all, trusting
-from tests.support.live import Running, origin, run, running, until
+from tests.support.live import Running, origin, running, until
 from tests.support.streaming import EventStream, Flood, Stream
 
 from flowdump.engine.tls.codec import TlsCodec
@@ -35,68 +35,59 @@ async def close(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-def test_events_pass_while_the_origin_stays_open(pki: Authorities) -> None:
+async def test_events_pass_while_the_origin_stays_open(pki: Authorities) -> None:
     events = EventStream()
 
-    async def scenario() -> None:
-        async with origin(events, ssl=pki.serve("example.com")) as server, running(**pki.trust) as proxy:
-            reader, writer = await connect(proxy, server.port)
-            writer.write(GET)
-            await reader.readuntil(b"\r\n\r\n")
-            await events.read(reader)
-            await close(writer)
-            await proxy.wait_for_flows()
-            assert proxy.flow.response is not None
-            assert proxy.flow.response.content == events.CONTENT
-
-    run(scenario())
+    async with origin(events, ssl=pki.serve("example.com")) as server, running(**pki.trust) as proxy:
+        reader, writer = await connect(proxy, server.port)
+        writer.write(GET)
+        await reader.readuntil(b"\r\n\r\n")
+        await events.read(reader)
+        await close(writer)
+        await proxy.wait_for_flows()
+        assert proxy.flow.response is not None
+        assert proxy.flow.response.content == events.CONTENT
 
 
-def test_a_slow_reader_holds_back_the_origin(pki: Authorities) -> None:
+async def test_a_slow_reader_holds_back_the_origin(pki: Authorities) -> None:
     flood = Flood()
 
-    async def scenario() -> None:
-        async with origin(flood, ssl=pki.serve("example.com")) as server, running(Stream(), **pki.trust) as proxy:
-            reader, writer = await connect(proxy, server.port)
-            writer.write(GET)
-            await reader.readuntil(b"\r\n\r\n")
-            assert await flood.settled() < 32 << 20
-            assert sum(len(stream.buffer) for stream in proxy.proxy.streams) <= 1 << 20
-            writer.transport.abort()
-            await proxy.wait_for_flows()
-            assert proxy.flow.error is not None
-
-    run(scenario())
+    async with origin(flood, ssl=pki.serve("example.com")) as server, running(Stream(), **pki.trust) as proxy:
+        reader, writer = await connect(proxy, server.port)
+        writer.write(GET)
+        await reader.readuntil(b"\r\n\r\n")
+        assert await flood.settled() < 32 << 20
+        assert sum(len(stream.buffer) for stream in proxy.proxy.streams) <= 1 << 20
+        writer.transport.abort()
+        await proxy.wait_for_flows()
+        assert proxy.flow.error is not None
 
 
-def test_a_slow_origin_holds_back_the_client(pki: Authorities) -> None:
+async def test_a_slow_origin_holds_back_the_client(pki: Authorities) -> None:
     flood = Flood()
     released = asyncio.Event()
 
     async def ignore(reader: Any, writer: Any) -> None:
         await released.wait()
 
-    async def scenario() -> None:
-        addon = Stream(response=None, request=True)
-        async with (
-            origin(ignore, close=True, ssl=pki.serve("example.com")) as server,
-            running(addon, **pki.trust) as proxy,
-        ):
-            _, writer = await connect(proxy, server.port)
-            length = len(flood.PIECE) * flood.PIECES
-            writer.write(GET.replace(b"GET", b"POST")[:-2] + b"Content-Length: %d\r\n\r\n" % length)
-            pushing = asyncio.create_task(flood.push(writer))
-            await until(lambda: server.received)
-            assert await flood.settled() < 32 << 20
-            assert sum(len(stream.buffer) for stream in proxy.proxy.streams) <= 1 << 20
-            pushing.cancel()
-            await asyncio.gather(pushing, return_exceptions=True)
-            writer.transport.abort()
-            released.set()  # nobody reads from the client while the origin takes nothing
-            await proxy.wait_for_flows()
-            assert proxy.flow.error is not None
-
-    run(scenario())
+    addon = Stream(response=None, request=True)
+    async with (
+        origin(ignore, close=True, ssl=pki.serve("example.com")) as server,
+        running(addon, **pki.trust) as proxy,
+    ):
+        _, writer = await connect(proxy, server.port)
+        length = len(flood.PIECE) * flood.PIECES
+        writer.write(GET.replace(b"GET", b"POST")[:-2] + b"Content-Length: %d\r\n\r\n" % length)
+        pushing = asyncio.create_task(flood.push(writer))
+        await until(lambda: server.received)
+        assert await flood.settled() < 32 << 20
+        assert sum(len(stream.buffer) for stream in proxy.proxy.streams) <= 1 << 20
+        pushing.cancel()
+        await asyncio.gather(pushing, return_exceptions=True)
+        writer.transport.abort()
+        released.set()  # nobody reads from the client while the origin takes nothing
+        await proxy.wait_for_flows()
+        assert proxy.flow.error is not None
 
 
 def half_closed(connection: socket.socket, goodbye: bool) -> bytes:
@@ -115,23 +106,20 @@ def half_closed(connection: socket.socket, goodbye: bool) -> bytes:
 
 
 @pytest.mark.parametrize("goodbye", [True, False])
-def test_a_client_that_has_ended_its_direction_gets_its_answer(pki: Authorities, goodbye: bool) -> None:
-    async def scenario() -> None:
-        async with origin(OK, ssl=pki.serve("example.com")) as server, running(**pki.trust) as proxy:
+async def test_a_client_that_has_ended_its_direction_gets_its_answer(pki: Authorities, goodbye: bool) -> None:
+    async with origin(OK, ssl=pki.serve("example.com")) as server, running(**pki.trust) as proxy:
 
-            def browse() -> bytes:
-                with knock(proxy, f"127.0.0.1:{server.port}") as connection:
-                    return half_closed(connection, goodbye)
+        def browse() -> bytes:
+            with knock(proxy, f"127.0.0.1:{server.port}") as connection:
+                return half_closed(connection, goodbye)
 
-            assert (await asyncio.to_thread(browse)).endswith(b"\r\n\r\nhi")
-            assert proxy.flow.error is None
-
-    run(scenario())
+        assert (await asyncio.to_thread(browse)).endswith(b"\r\n\r\nhi")
+        assert proxy.flow.error is None
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("goodbye", [True, False])
-def test_a_body_may_end_with_the_connection(pki: Authorities, version: ssl.TLSVersion, goodbye: bool) -> None:
+async def test_a_body_may_end_with_the_connection(pki: Authorities, version: ssl.TLSVersion, goodbye: bool) -> None:
     """With TLS's goodbye or, as with browsers, without: many servers leave it out."""
 
     async def answer(reader: Any, writer: asyncio.StreamWriter) -> None:
@@ -143,15 +131,12 @@ def test_a_body_may_end_with_the_connection(pki: Authorities, version: ssl.TLSVe
             writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
             await reader.read()
 
-    async def scenario() -> None:
-        context = pki.serve("example.com")
-        context.maximum_version = version
-        async with origin(answer, ssl=context) as server, running(**pki.trust) as proxy:
-            reader, writer = await connect(proxy, server.port)
-            writer.write(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
-            assert (await reader.read()).endswith(b"all of it")
-            await close(writer)
-            await proxy.wait_for_flows()
-            assert proxy.flow.error is None
-
-    run(scenario())
+    context = pki.serve("example.com")
+    context.maximum_version = version
+    async with origin(answer, ssl=context) as server, running(**pki.trust) as proxy:
+        reader, writer = await connect(proxy, server.port)
+        writer.write(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        assert (await reader.read()).endswith(b"all of it")
+        await close(writer)
+        await proxy.wait_for_flows()
+        assert proxy.flow.error is None

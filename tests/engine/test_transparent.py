@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.live import origin, run, running
+from tests.support.asynchronous import run
+from tests.support.live import origin, running
 from tests.support.peers import greet, serving
 from tests.support.process import PATIENCE
 
@@ -200,11 +201,8 @@ def test_other_systems_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
         original_destination.check_platform()
 
 
-def test_who_comes_directly_is_turned_away() -> None:
-    async def scenario() -> None:
-        async with origin() as server, running(mode=["transparent"]) as proxy:
-            assert await proxy.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") == b""
-            assert server.received == b""
-            assert proxy.flows == []
-
-    run(scenario())
+async def test_who_comes_directly_is_turned_away() -> None:
+    async with origin() as server, running(mode=["transparent"]) as proxy:
+        assert await proxy.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") == b""
+        assert server.received == b""
+        assert proxy.flows == []

@@ -10,9 +10,10 @@ from time import process_time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support.asynchronous import PATIENCE, run
 from tests.support.growth import is_linear
 from tests.support.http1 import get
-from tests.support.live import PATIENCE, assert_quiet, origin, run, running
+from tests.support.live import assert_quiet, origin, running
 from tests.support.memory import traced
 from tests.support.websocket import DEFLATE, MASK, Watch, close, ending, frame, messages, until_close, wires
 
@@ -57,20 +58,17 @@ def test_time_is_linear_in_the_size_of_a_message(streamed: bool) -> None:
     assert is_linear(lambda: cost(small, streamed), lambda: cost(large, streamed))
 
 
-def test_lengths_of_endless_fragments_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_lengths_of_endless_fragments_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message passes; an edit of it has fewer fragments than came."""
     monkeypatch.setattr(direction, "MAX_FRAGMENTS", 3)
 
     def change(message: object) -> None:
         message.content = message.content.replace(b"a", b"b")  # type: ignore[attr-defined]
 
-    async def scenario() -> None:
-        async with running(Watch(change)) as proxy, wires(proxy) as (client, server):
-            client.writer.write(frame(0x01, b"a", MASK) + frame(0x00, b"a", MASK) * 8 + frame(0x80, b"a", MASK))
-            assert [await server.read() for _ in range(3)] == [(0x01, b"b"), (0x00, b"b"), (0x80, b"b" * 8)]
-            await close(client, server)
-
-    run(scenario())
+    async with running(Watch(change)) as proxy, wires(proxy) as (client, server):
+        client.writer.write(frame(0x01, b"a", MASK) + frame(0x00, b"a", MASK) * 8 + frame(0x80, b"a", MASK))
+        assert [await server.read() for _ in range(3)] == [(0x01, b"b"), (0x00, b"b"), (0x80, b"b" * 8)]
+        await close(client, server)
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
@@ -102,23 +100,20 @@ def test_a_deflate_bomb_is_bounded(streamed: bool) -> None:
         run(scenario(memory), patience=3 * PATIENCE)
 
 
-def test_a_flood_of_frames_leaves_time_for_others() -> None:
+async def test_a_flood_of_frames_leaves_time_for_others() -> None:
     """One connection has sent a buffer full of tiny frames: a request of another one is answered in between."""
 
-    async def scenario() -> None:
-        async with origin() as other, running() as proxy:
-            async with wires(proxy) as (client, server):
-                reading = asyncio.create_task(server.rest())
-                client.writer.write(fragments(FRAGMENTS, b""))
-                (session,) = proxy.proxy._sessions.values()
-                (relay,) = session.websockets.values()
-                assert (await proxy.send(get(other.port))).endswith(b"hi")
-                assert relay._from_client.lengths  # it is not through
-                client.writer.transport.abort()
-                await reading
-            await proxy.wait_for_flows(2)
-
-    run(scenario())
+    async with origin() as other, running() as proxy:
+        async with wires(proxy) as (client, server):
+            reading = asyncio.create_task(server.rest())
+            client.writer.write(fragments(FRAGMENTS, b""))
+            (session,) = proxy.proxy._sessions.values()
+            (relay,) = session.websockets.values()
+            assert (await proxy.send(get(other.port))).endswith(b"hi")
+            assert relay._from_client.lengths  # it is not through
+            client.writer.transport.abort()
+            await reading
+        await proxy.wait_for_flows(2)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -134,22 +129,19 @@ def test_a_flood_of_frames_leaves_time_for_others() -> None:
     st.booleans(),
     st.booleans(),
 )
-def test_any_bytes_end_in_a_clean_close(data: bytes, extensions: bytes, by_client: bool, streamed: bool) -> None:
-    async def scenario() -> None:
-        async with running(stream_websockets=streamed, websocket_message_limit="1k") as proxy:
-            async with wires(proxy, extensions) as (client, server):
-                bad, good = (client, server) if by_client else (server, client)
-                bad.writer.write(data)
-                bad.writer.write_eof()
-                await good.rest()
-                good.writer.close()
-                await bad.rest()
-            await proxy.wait_for_flows()
-            by, code, _ = ending(proxy)
-            assert by is by_client
-            assert code is not None
-            assert code != 1006 or proxy.flow.error is not None
-            assert proxy.flow.error is None or code in (1002, 1006, 1007, 1009)
-            assert_quiet(proxy)
-
-    run(scenario())
+async def test_any_bytes_end_in_a_clean_close(data: bytes, extensions: bytes, by_client: bool, streamed: bool) -> None:
+    async with running(stream_websockets=streamed, websocket_message_limit="1k") as proxy:
+        async with wires(proxy, extensions) as (client, server):
+            bad, good = (client, server) if by_client else (server, client)
+            bad.writer.write(data)
+            bad.writer.write_eof()
+            await good.rest()
+            good.writer.close()
+            await bad.rest()
+        await proxy.wait_for_flows()
+        by, code, _ = ending(proxy)
+        assert by is by_client
+        assert code is not None
+        assert code != 1006 or proxy.flow.error is not None
+        assert proxy.flow.error is None or code in (1002, 1006, 1007, 1009)
+        assert_quiet(proxy)

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.live import Running, run, running, until
+from tests.support.live import Running, running, until
 from tests.support.names import Talker, answering, name_server, query
 
 from flowdump.dns import DNSMessage
@@ -48,21 +48,18 @@ def assert_healthy(proxy: Running) -> None:
 
 @some
 @given(datagrams)
-def test_datagrams_for_a_name_server(sent: list[bytes]) -> None:
-    async def scenario() -> None:
-        async with name_server(careful) as server, running(mode=[f"reverse:dns://{server.address}"]) as proxy:
-            with Talker(proxy.port) as talker:
-                for data in sent:
-                    talker.send(data)
-                await proxy.wait_for_flows(len(sent))
-                talker.send(query(id=65535).packed)
-                answers: list[bytes] = []
-                while not answers or answers[-1][:2] != b"\xff\xff":
-                    answers.append(await talker.receive())
-                assert_answers([*sent, b"\xff\xff"], answers)
-            assert_healthy(proxy)
-
-    run(scenario())
+async def test_datagrams_for_a_name_server(sent: list[bytes]) -> None:
+    async with name_server(careful) as server, running(mode=[f"reverse:dns://{server.address}"]) as proxy:
+        with Talker(proxy.port) as talker:
+            for data in sent:
+                talker.send(data)
+            await proxy.wait_for_flows(len(sent))
+            talker.send(query(id=65535).packed)
+            answers: list[bytes] = []
+            while not answers or answers[-1][:2] != b"\xff\xff":
+                answers.append(await talker.receive())
+            assert_answers([*sent, b"\xff\xff"], answers)
+        assert_healthy(proxy)
 
 
 def careful(asked: DNSMessage) -> list[bytes]:
@@ -73,64 +70,55 @@ def careful(asked: DNSMessage) -> list[bytes]:
 
 @some
 @given(st.lists(st.binary(max_size=100), min_size=1, max_size=5), st.booleans())
-def test_bytes_for_a_name_server_over_tcp(pieces: list[bytes], framed: bool) -> None:
+async def test_bytes_for_a_name_server_over_tcp(pieces: list[bytes], framed: bool) -> None:
     sent = [len(piece).to_bytes(2, "big") + piece for piece in pieces] if framed else pieces
 
-    async def scenario() -> None:
-        async with name_server(careful) as server, running(mode=[f"reverse:dns://{server.address}"]) as proxy:
-            reply = await proxy.send(*sent)
-            while reply:
-                size = int.from_bytes(reply[:2], "big")
-                assert not DNSMessage.unpack(reply[2 : 2 + size]).query
-                reply = reply[2 + size :]
-            if framed:
-                assert len(proxy.flows) == len(pieces)
-            assert_healthy(proxy)
-
-    run(scenario())
+    async with name_server(careful) as server, running(mode=[f"reverse:dns://{server.address}"]) as proxy:
+        reply = await proxy.send(*sent)
+        while reply:
+            size = int.from_bytes(reply[:2], "big")
+            assert not DNSMessage.unpack(reply[2 : 2 + size]).query
+            reply = reply[2 + size :]
+        if framed:
+            assert len(proxy.flows) == len(pieces)
+        assert_healthy(proxy)
 
 
 @some
 @given(st.binary(max_size=300) | damaged)
-def test_a_name_server_that_answers_with_anything(answer: bytes) -> None:
-    async def scenario() -> None:
-        def script(asked: DNSMessage) -> list[bytes]:
-            return [asked.packed[:2] + answer[2:], asked.succeed([]).packed]
+async def test_a_name_server_that_answers_with_anything(answer: bytes) -> None:
+    def script(asked: DNSMessage) -> list[bytes]:
+        return [asked.packed[:2] + answer[2:], asked.succeed([]).packed]
 
-        async with name_server(script) as server, running(mode=[f"reverse:dns://{server.address}"]) as proxy:
-            with Talker(proxy.port) as talker:
-                reply = await talker.ask(query())
-            assert (reply.id, reply.query) == (query().id, False)
-            assert_healthy(proxy)
-
-    run(scenario())
+    async with name_server(script) as server, running(mode=[f"reverse:dns://{server.address}"]) as proxy:
+        with Talker(proxy.port) as talker:
+            reply = await talker.ask(query())
+        assert (reply.id, reply.query) == (query().id, False)
+        assert_healthy(proxy)
 
 
 @some
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=8))
-def test_datagrams_pass_whatever_they_are(sent: list[bytes]) -> None:
-    async def scenario() -> None:
-        received: list[bytes] = []
+async def test_datagrams_pass_whatever_they_are(sent: list[bytes]) -> None:
+    received: list[bytes] = []
 
-        class Sink(asyncio.DatagramProtocol):
-            def datagram_received(self, data: bytes, address: Any) -> None:
-                received.append(data)
+    class Sink(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, address: Any) -> None:
+            received.append(data)
 
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(Sink, local_addr=("127.0.0.1", 0))
-        port = transport.get_extra_info("sockname")[1]
-        async with running(mode=[f"reverse:udp://127.0.0.1:{port}"]) as proxy:
-            with Talker(proxy.port) as talker:
-                for data in sent:
-                    talker.send(data)
-                await until(lambda: len(received) >= len(sent))
-            await proxy.proxy.stop(1)
-            assert [message.content for message in proxy.flow.messages] == sent == received  # type: ignore[attr-defined]
-            assert_healthy(proxy)
-        transport.close()
-        await asyncio.sleep(0)
-
-    run(scenario())
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Sink, local_addr=("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+    async with running(mode=[f"reverse:udp://127.0.0.1:{port}"]) as proxy:
+        with Talker(proxy.port) as talker:
+            for data in sent:
+                talker.send(data)
+            await until(lambda: len(received) >= len(sent))
+        await proxy.proxy.stop(1)
+        assert [message.content for message in proxy.flow.messages] == sent == received  # type: ignore[attr-defined]
+        assert_healthy(proxy)
+    transport.close()
+    await asyncio.sleep(0)
 
 
 @given(st.binary(max_size=400))

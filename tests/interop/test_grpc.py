@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.live import PATIENCE, Running, run, running, shared_confdir
+from tests.support.asynchronous import PATIENCE, run
+from tests.support.live import Running, running, shared_confdir
 from tests.support.pki import Ca, key_pem
 
 from flowdump.engine.tls.authority import Authority

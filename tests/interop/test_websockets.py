@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import pytest
 from tests.interop.conftest import Flowdump
+from tests.support.asynchronous import PATIENCE
 from tests.support.flows import read_flows
 from tests.support.interception import trusting
-from tests.support.live import PATIENCE, Running, run, running
+from tests.support.live import Running, running
 from tests.support.mitmproxy import Mitmproxy
 from tests.support.pki import Ca
 from tests.support.process import Live
@@ -104,7 +105,7 @@ class Edit:
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
 @pytest.mark.parametrize("settings", DEFLATES.values(), ids=DEFLATES)
-def test_a_conversation(tmp_path: Path, settings: dict[str, Any] | None, secure: bool, streamed: bool) -> None:
+async def test_a_conversation(tmp_path: Path, settings: dict[str, Any] | None, secure: bool, streamed: bool) -> None:
     random.seed(1)
     messages: list[str | bytes | list[str]] = [
         "grün",
@@ -118,49 +119,43 @@ def test_a_conversation(tmp_path: Path, settings: dict[str, Any] | None, secure:
         bytes(range(256)),
     ]
 
-    async def scenario() -> None:
-        async with joined(tmp_path, secure=secure, settings=settings, stream_websockets=streamed) as (proxy, client):
-            whole = ["".join(m) if isinstance(m, list) else m for m in messages]
-            for message, expected in zip(messages, whole, strict=True):
-                await client.send(message)
-                assert await client.recv() == expected
-            await (await client.ping(b"are you there"))
-            await client.close(1000, "thanks")
-            await proxy.wait_for_flows()
-            flow = proxy.flow
-            raw = [m.encode() if isinstance(m, str) else m for m in whole]
-            assert contents(flow) == [(is_client, content) for content in raw for is_client in (True, False)]
-            assert flow.websocket is not None
-            assert (flow.websocket.closed_by_client, flow.websocket.close_code) == (True, 1000)
-            assert flow.websocket.close_reason == "thanks"
-            assert flow.error is None
-            assert not proxy.log
-
-    run(scenario())
+    async with joined(tmp_path, secure=secure, settings=settings, stream_websockets=streamed) as (proxy, client):
+        whole = ["".join(m) if isinstance(m, list) else m for m in messages]
+        for message, expected in zip(messages, whole, strict=True):
+            await client.send(message)
+            assert await client.recv() == expected
+        await (await client.ping(b"are you there"))
+        await client.close(1000, "thanks")
+        await proxy.wait_for_flows()
+        flow = proxy.flow
+        raw = [m.encode() if isinstance(m, str) else m for m in whole]
+        assert contents(flow) == [(is_client, content) for content in raw for is_client in (True, False)]
+        assert flow.websocket is not None
+        assert (flow.websocket.closed_by_client, flow.websocket.close_code) == (True, 1000)
+        assert flow.websocket.close_reason == "thanks"
+        assert flow.error is None
+        assert not proxy.log
 
 
 @pytest.mark.parametrize("settings", DEFLATES.values(), ids=DEFLATES)
-def test_edits_and_drops_in_the_middle(tmp_path: Path, settings: dict[str, Any] | None) -> None:
-    async def scenario() -> None:
-        async with joined(tmp_path, Edit(), settings=settings) as (proxy, client):
-            for n in range(30):
-                text = f"message {n}: nothing special, nothing special, nothing special"
-                if n % 7 == 3:
-                    await client.send(f"drop {text}")
-                await client.send(f"{text} secret" if n % 5 == 4 else text)
-                assert await client.recv() == (f"{text} public" if n % 5 == 4 else text)
-            await client.send(["a se", "cret"])
-            assert await client.recv() == "a public"
-            await client.close()
-            await proxy.wait_for_flows()
-            assert proxy.flow.websocket is not None
-            assert sum(message.dropped for message in proxy.flow.websocket.messages) == 4
-
-    run(scenario())
+async def test_edits_and_drops_in_the_middle(tmp_path: Path, settings: dict[str, Any] | None) -> None:
+    async with joined(tmp_path, Edit(), settings=settings) as (proxy, client):
+        for n in range(30):
+            text = f"message {n}: nothing special, nothing special, nothing special"
+            if n % 7 == 3:
+                await client.send(f"drop {text}")
+            await client.send(f"{text} secret" if n % 5 == 4 else text)
+            assert await client.recv() == (f"{text} public" if n % 5 == 4 else text)
+        await client.send(["a se", "cret"])
+        assert await client.recv() == "a public"
+        await client.close()
+        await proxy.wait_for_flows()
+        assert proxy.flow.websocket is not None
+        assert sum(message.dropped for message in proxy.flow.websocket.messages) == 4
 
 
 @pytest.mark.parametrize("settings", [None, {}], ids=["plain", "deflate"])
-def test_injection(tmp_path: Path, settings: dict[str, Any] | None) -> None:
+async def test_injection(tmp_path: Path, settings: dict[str, Any] | None) -> None:
     class Inject:
         def websocket_message(self, flow: HTTPFlow) -> None:
             assert flow.websocket is not None
@@ -168,70 +163,58 @@ def test_injection(tmp_path: Path, settings: dict[str, Any] | None) -> None:
             if message.from_client and message.content == b"inject":
                 flow.live.inject_websocket(flow, False, b"injected", is_text=False)
 
-    async def scenario() -> None:
-        async with joined(tmp_path, Inject(), settings=settings) as (proxy, client):
-            await client.send("inject")
-            assert await client.recv() == "inject"
-            assert await client.recv() == b"injected"
-            await client.send("go on")
-            assert await client.recv() == "go on"
-            await client.close()
-            await proxy.wait_for_flows()
-            assert proxy.flow.websocket is not None
-            assert [message.injected for message in proxy.flow.websocket.messages].count(True) == 1
-
-    run(scenario())
+    async with joined(tmp_path, Inject(), settings=settings) as (proxy, client):
+        await client.send("inject")
+        assert await client.recv() == "inject"
+        assert await client.recv() == b"injected"
+        await client.send("go on")
+        assert await client.recv() == "go on"
+        await client.close()
+        await proxy.wait_for_flows()
+        assert proxy.flow.websocket is not None
+        assert [message.injected for message in proxy.flow.websocket.messages].count(True) == 1
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1008, 1011, 3000, 4999])
-def test_the_server_closes(tmp_path: Path, code: int) -> None:
+async def test_the_server_closes(tmp_path: Path, code: int) -> None:
     async def bye(connection: ServerConnection) -> None:
         await connection.close(code, "grüße")
 
-    async def scenario() -> None:
-        async with joined(tmp_path, handler=bye) as (proxy, client):
-            with pytest.raises((ConnectionClosedOK, ConnectionClosedError)):
-                await client.recv()
-            assert (client.close_code, client.close_reason) == (code, "grüße")
-            await proxy.wait_for_flows()
-            websocket = proxy.flow.websocket
-            assert websocket is not None
-            assert (websocket.closed_by_client, websocket.close_code, websocket.close_reason) == (False, code, "grüße")
-
-    run(scenario())
+    async with joined(tmp_path, handler=bye) as (proxy, client):
+        with pytest.raises((ConnectionClosedOK, ConnectionClosedError)):
+            await client.recv()
+        assert (client.close_code, client.close_reason) == (code, "grüße")
+        await proxy.wait_for_flows()
+        websocket = proxy.flow.websocket
+        assert websocket is not None
+        assert (websocket.closed_by_client, websocket.close_code, websocket.close_reason) == (False, code, "grüße")
 
 
-def test_a_server_that_dies_is_1006_for_the_client(tmp_path: Path) -> None:
+async def test_a_server_that_dies_is_1006_for_the_client(tmp_path: Path) -> None:
     async def die(connection: ServerConnection) -> None:
         connection.transport.abort()
 
-    async def scenario() -> None:
-        async with joined(tmp_path, handler=die) as (proxy, client):
-            with pytest.raises(ConnectionClosedError):
-                await client.recv()
-            assert client.close_code == 1006
-            await proxy.wait_for_flows()
-            assert proxy.flow.websocket is not None
-            assert (proxy.flow.websocket.closed_by_client, proxy.flow.websocket.close_code) == (False, 1006)
-
-    run(scenario())
+    async with joined(tmp_path, handler=die) as (proxy, client):
+        with pytest.raises(ConnectionClosedError):
+            await client.recv()
+        assert client.close_code == 1006
+        await proxy.wait_for_flows()
+        assert proxy.flow.websocket is not None
+        assert (proxy.flow.websocket.closed_by_client, proxy.flow.websocket.close_code) == (False, 1006)
 
 
-def test_a_message_above_the_limit_is_1009_for_the_client(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with joined(tmp_path, settings={}, websocket_message_limit="1m") as (proxy, client):
-            await client.send("x" * (2 << 20))
-            with pytest.raises(ConnectionClosedError):
-                await client.recv()
-            assert client.close_code == 1009
-            await proxy.wait_for_flows()
-            assert proxy.flow.error is not None
-            assert "1048576" in proxy.flow.error.msg
-
-    run(scenario())
+async def test_a_message_above_the_limit_is_1009_for_the_client(tmp_path: Path) -> None:
+    async with joined(tmp_path, settings={}, websocket_message_limit="1m") as (proxy, client):
+        await client.send("x" * (2 << 20))
+        with pytest.raises(ConnectionClosedError):
+            await client.recv()
+        assert client.close_code == 1009
+        await proxy.wait_for_flows()
+        assert proxy.flow.error is not None
+        assert "1048576" in proxy.flow.error.msg
 
 
-def test_both_ends_talk_at_once(tmp_path: Path) -> None:
+async def test_both_ends_talk_at_once(tmp_path: Path) -> None:
     """A server that sends while it does not read, and a client that does the same, must not block each other."""
     count, size = 200, 50_000
 
@@ -245,14 +228,11 @@ def test_both_ends_talk_at_once(tmp_path: Path) -> None:
         await sending
         return received
 
-    async def scenario() -> None:
-        async with joined(tmp_path, Edit(), handler=talk) as (proxy, client):
-            assert await talk(client) == count * size
-            await client.close()
-            await proxy.wait_for_flows()
-            assert len(contents(proxy.flow)) == 2 * count
-
-    run(scenario())
+    async with joined(tmp_path, Edit(), handler=talk) as (proxy, client):
+        assert await talk(client) == count * size
+        await client.close()
+        await proxy.wait_for_flows()
+        assert len(contents(proxy.flow)) == 2 * count
 
 
 def test_what_a_whole_run_writes(tmp_path: Path, flowdump: Flowdump) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.support.cli import URLS, urls, work_in
 from tests.support.flows import run_flowdump
-from tests.support.live import origin, run, shared_confdir
+from tests.support.live import origin, shared_confdir
 
 import flowdump
 
@@ -51,36 +51,30 @@ async def _get(proxy: Any, url: str) -> bytes:
         pytest.param("response", b"HTTP/1.1 502 ", id="response"),
     ],
 )
-def test_a_live_flow_is_answered_or_cut(tmp_path: Path, event: str, answer: bytes, text: str) -> None:
+async def test_a_live_flow_is_answered_or_cut(tmp_path: Path, event: str, answer: bytes, text: str) -> None:
     script = tmp_path / "s.py"
     script.write_text(text.format(event=event))
 
-    async def scenario() -> None:
-        proxy = flowdump.Proxy(
-            confdir=str(shared_confdir()), scripts=[str(script)], script_errors="kill", termlog_verbosity="error"
-        )
-        async with origin(OK) as server, proxy:
-            got = await _get(proxy, f"http://127.0.0.1:{server.port}/")
-            assert got.startswith(answer)
-            assert b"secret" not in got
-            assert bool(got) is bool(answer)
-            if text is RAISES:
-                assert (await _get(proxy, f"http://127.0.0.1:{server.port}/fine")).endswith(b"secret")
-
-    run(scenario())
+    proxy = flowdump.Proxy(
+        confdir=str(shared_confdir()), scripts=[str(script)], script_errors="kill", termlog_verbosity="error"
+    )
+    async with origin(OK) as server, proxy:
+        got = await _get(proxy, f"http://127.0.0.1:{server.port}/")
+        assert got.startswith(answer)
+        assert b"secret" not in got
+        assert bool(got) is bool(answer)
+        if text is RAISES:
+            assert (await _get(proxy, f"http://127.0.0.1:{server.port}/fine")).endswith(b"secret")
 
 
-def test_a_streamed_answer_is_cut(tmp_path: Path) -> None:
+async def test_a_streamed_answer_is_cut(tmp_path: Path) -> None:
     script = tmp_path / "s.py"
     script.write_text("def responseheaders(flow):\n    flow.response.stream = True\n" + RAISES.format(event="response"))
 
-    async def scenario() -> None:
-        proxy = flowdump.Proxy(
-            confdir=str(shared_confdir()), scripts=[str(script)], script_errors="kill", termlog_verbosity="error"
-        )
-        chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nstream\r\n0\r\n\r\n"
-        async with origin(chunked) as server, proxy:
-            got = await _get(proxy, f"http://127.0.0.1:{server.port}/")
-            assert not got.endswith(b"0\r\n\r\n"), "a complete answer"
-
-    run(scenario())
+    proxy = flowdump.Proxy(
+        confdir=str(shared_confdir()), scripts=[str(script)], script_errors="kill", termlog_verbosity="error"
+    )
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nstream\r\n0\r\n\r\n"
+    async with origin(chunked) as server, proxy:
+        got = await _get(proxy, f"http://127.0.0.1:{server.port}/")
+        assert not got.endswith(b"0\r\n\r\n"), "a complete answer"

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.live import Origin, Running, origin, run, running
+from tests.support.asynchronous import run
+from tests.support.live import Origin, Running, origin, running
 from tests.support.websocket import wires
 
 from flowdump import compat, ctx

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.support.live import Running, run, running
+from tests.support.live import Running, running
 
 from flowdump import compat, ctx
 from flowdump.runtime.master import Loader
@@ -103,50 +103,44 @@ async def once(proxy: Running) -> str:
         await writer.wait_closed()
 
 
-def test_two_hundred_reloads_under_load_lose_no_request(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with scripted(tmp_path) as (proxy, reloader, scripts):
-            answers: list[str] = []
-            over = asyncio.Event()
+async def test_two_hundred_reloads_under_load_lose_no_request(tmp_path: Path) -> None:
+    async with scripted(tmp_path) as (proxy, reloader, scripts):
+        answers: list[str] = []
+        over = asyncio.Event()
 
-            async def load() -> None:
-                reader, writer = await proxy.connect()
-                while not over.is_set():
-                    answers.append(await ask(reader, writer))
-                writer.close()
-                await writer.wait_closed()
+        async def load() -> None:
+            reader, writer = await proxy.connect()
+            while not over.is_set():
+                answers.append(await ask(reader, writer))
+            writer.close()
+            await writer.wait_closed()
 
-            clients = [asyncio.create_task(load()) for _ in range(8)]
-            for version in range(1, 201):
-                save(tmp_path / "answer.py", SCRIPT.format(version=version))
-                await reloader.look()
-                seen = len(answers)
-                while len(answers) < seen + 8:  # those that were under way, and some behind them
-                    await asyncio.sleep(0)
-            over.set()
-            await asyncio.gather(*clients)
-            assert [answer for answer in answers if answer.split()[1:] != ["True", "first"]] == []
-            assert {int(answer.split()[0]) for answer in answers} >= set(range(1, 201))
-            assert importlib.import_module("helper").ended == []
-            assert len(scripts) == 1
-            assert not [line for line in proxy.log if line.startswith("error")]
-
-    run(scenario())
-
-
-def test_a_module_beside_the_script_is_watched_too(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with scripted(tmp_path) as (proxy, reloader, _):
-            assert await once(proxy) == "0 True first"
-            old = sys.modules["helper"]
+        clients = [asyncio.create_task(load()) for _ in range(8)]
+        for version in range(1, 201):
+            save(tmp_path / "answer.py", SCRIPT.format(version=version))
             await reloader.look()
-            assert sys.modules["helper"] is old, "nothing has changed"
-            save(tmp_path / "helper.py", HELPER.format(word="other"))
-            await reloader.look()
-            assert await once(proxy) == "0 True other"
-            assert old.ended == [0]
+            seen = len(answers)
+            while len(answers) < seen + 8:  # those that were under way, and some behind them
+                await asyncio.sleep(0)
+        over.set()
+        await asyncio.gather(*clients)
+        assert [answer for answer in answers if answer.split()[1:] != ["True", "first"]] == []
+        assert {int(answer.split()[0]) for answer in answers} >= set(range(1, 201))
+        assert importlib.import_module("helper").ended == []
+        assert len(scripts) == 1
+        assert not [line for line in proxy.log if line.startswith("error")]
 
-    run(scenario())
+
+async def test_a_module_beside_the_script_is_watched_too(tmp_path: Path) -> None:
+    async with scripted(tmp_path) as (proxy, reloader, _):
+        assert await once(proxy) == "0 True first"
+        old = sys.modules["helper"]
+        await reloader.look()
+        assert sys.modules["helper"] is old, "nothing has changed"
+        save(tmp_path / "helper.py", HELPER.format(word="other"))
+        await reloader.look()
+        assert await once(proxy) == "0 True other"
+        assert old.ended == [0]
 
 
 @pytest.mark.parametrize(
@@ -164,54 +158,45 @@ def test_a_module_beside_the_script_is_watched_too(tmp_path: Path) -> None:
         pytest.param("import sys\nsys.exit(3)\n", "exit code 3", id="exit"),
     ],
 )
-def test_a_mistake_leaves_the_old_script_in_place(tmp_path: Path, text: str, said: str) -> None:
-    async def scenario() -> None:
-        async with scripted(tmp_path) as (proxy, reloader, scripts):
-            old = scripts[0]
-            save(tmp_path / "answer.py", text)
-            await reloader.look()
-            assert scripts == [old]
-            (line,) = [line for line in proxy.log if "has changed" in line]
-            assert said in line
-            assert "the old one goes on" in line
-            assert (await once(proxy)).startswith("0 ")
-            await reloader.look()
-            assert len([line for line in proxy.log if "has changed" in line]) == 1, "said once"
-            save(tmp_path / "answer.py", SCRIPT.format(version=5))
-            await reloader.look()
-            assert await once(proxy) == "5 True first"
-
-    run(scenario())
+async def test_a_mistake_leaves_the_old_script_in_place(tmp_path: Path, text: str, said: str) -> None:
+    async with scripted(tmp_path) as (proxy, reloader, scripts):
+        old = scripts[0]
+        save(tmp_path / "answer.py", text)
+        await reloader.look()
+        assert scripts == [old]
+        (line,) = [line for line in proxy.log if "has changed" in line]
+        assert said in line
+        assert "the old one goes on" in line
+        assert (await once(proxy)).startswith("0 ")
+        await reloader.look()
+        assert len([line for line in proxy.log if "has changed" in line]) == 1, "said once"
+        save(tmp_path / "answer.py", SCRIPT.format(version=5))
+        await reloader.look()
+        assert await once(proxy) == "5 True first"
 
 
-def test_an_option_that_was_edited_is_what_the_script_says_now(tmp_path: Path) -> None:
+async def test_an_option_that_was_edited_is_what_the_script_says_now(tmp_path: Path) -> None:
     text = SCRIPT.replace("assert ctx.options.reloaded == 7", "state.append(str(ctx.options.reloaded))")
     text = text.replace('["load", "configure", "running"]', '["load", "configure", "8.5", "running"]')
 
-    async def scenario() -> None:
-        async with scripted(tmp_path) as (proxy, reloader, _):
-            save(tmp_path / "answer.py", text.format(version=1).replace("int, 7", "float, 8.5"))
-            await reloader.look()
-            assert await once(proxy) == "1 True first"
-            assert ctx.options.reloaded == 8.5
-
-    run(scenario())
+    async with scripted(tmp_path) as (proxy, reloader, _):
+        save(tmp_path / "answer.py", text.format(version=1).replace("int, 7", "float, 8.5"))
+        await reloader.look()
+        assert await once(proxy) == "1 True first"
+        assert ctx.options.reloaded == 8.5
 
 
-def test_a_file_that_is_gone_for_a_moment_is_no_change(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with scripted(tmp_path) as (proxy, reloader, _):
-            path = tmp_path / "answer.py"
-            text = path.read_text()
-            path.unlink()
-            await reloader.look()
-            assert await once(proxy) == "0 True first"
-            path.write_text(text)
-            await reloader.look()
-            assert await once(proxy) == "0 True first"
-            assert not [line for line in proxy.log if line.startswith("error")]
-
-    run(scenario())
+async def test_a_file_that_is_gone_for_a_moment_is_no_change(tmp_path: Path) -> None:
+    async with scripted(tmp_path) as (proxy, reloader, _):
+        path = tmp_path / "answer.py"
+        text = path.read_text()
+        path.unlink()
+        await reloader.look()
+        assert await once(proxy) == "0 True first"
+        path.write_text(text)
+        await reloader.look()
+        assert await once(proxy) == "0 True first"
+        assert not [line for line in proxy.log if line.startswith("error")]
 
 
 ADDING = """
@@ -233,16 +218,13 @@ def running():
 """
 
 
-def test_addons_that_a_script_has_added_are_exchanged_with_it(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with scripted(tmp_path) as (proxy, reloader, _):
-            seen = []
-            for version, trouble in enumerate(["", "", "1 / 0", ""]):
-                save(tmp_path / "answer.py", ADDING.format(version=version, trouble=trouble))
-                await reloader.look()
-                seen.append(await once(proxy))
-            versions, counts = zip(*[answer.split() for answer in seen], strict=True)
-            assert versions == ("0", "1", "1", "3")
-            assert len(set(counts)) == 1
-
-    run(scenario())
+async def test_addons_that_a_script_has_added_are_exchanged_with_it(tmp_path: Path) -> None:
+    async with scripted(tmp_path) as (proxy, reloader, _):
+        seen = []
+        for version, trouble in enumerate(["", "", "1 / 0", ""]):
+            save(tmp_path / "answer.py", ADDING.format(version=version, trouble=trouble))
+            await reloader.look()
+            seen.append(await once(proxy))
+        versions, counts = zip(*[answer.split() for answer in seen], strict=True)
+        assert versions == ("0", "1", "1", "3")
+        assert len(set(counts)) == 1

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.flows import every_kind, http_flow, read_flows, request, run_flowdump, script, write_flows
-from tests.support.live import origin, run
+from tests.support.live import origin
 from tests.support.process import Live
 from tests.support.scripts import ask
 
@@ -61,16 +61,13 @@ def test_what_the_client_sends_stays(tmp_path: Path) -> None:
     assert _sent(tmp_path, "https://api.example.org/", "api.example.org", headers=own) == own
 
 
-def test_live(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_live(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_TOKEN", "s3cr3t")
 
-    async def scenario() -> None:
-        with Live("-s", script("auth_inject.py", "127.0.0.1", "--plain")) as proxy:
-            async with origin() as server:
-                assert (await ask(proxy, f"http://127.0.0.1:{server.port}/")).endswith(b"hi")
-                assert b"\r\nAuthorization: Bearer s3cr3t\r\n" in server.received
-
-    run(scenario())
+    with Live("-s", script("auth_inject.py", "127.0.0.1", "--plain")) as proxy:
+        async with origin() as server:
+            assert (await ask(proxy, f"http://127.0.0.1:{server.port}/")).endswith(b"hi")
+            assert b"\r\nAuthorization: Bearer s3cr3t\r\n" in server.received
 
 
 def test_flows_of_every_kind_pass(tmp_path: Path) -> None:

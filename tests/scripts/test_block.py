@@ -4,38 +4,32 @@ from pathlib import Path
 
 import pytest
 from tests.support.flows import every_kind, http_flow, read_flows, response, run_flowdump, script, write_flows
-from tests.support.live import origin, run
+from tests.support.live import origin
 from tests.support.process import Live
 from tests.support.scripts import ask
 
 LIST = "# ads\n0.0.0.0 ads.example.com\n\nTracker.example.NET  # and all below\n"
 
 
-def test_a_request_is_refused_before_it_reaches_the_origin() -> None:
-    async def scenario() -> None:
-        with Live("-s", script("block.py", "~u /track", "~m DELETE", "--status", "451")) as proxy:
-            async with origin() as server:
-                url = f"http://127.0.0.1:{server.port}"
-                answer = await ask(proxy, f"{url}/track")
-                assert answer.startswith(b"HTTP/1.1 451 ")
-                assert answer.endswith(b"127.0.0.1 is blocked here.\n")
-                assert (await ask(proxy, f"{url}/", method="DELETE")).startswith(b"HTTP/1.1 451 ")
-                assert server.requests == []
-                assert (await ask(proxy, f"{url}/")).endswith(b"hi")
-            assert proxy.end() == 0
-            assert proxy.lines[-1].endswith("blocked: 127.0.0.1 2")
-
-    run(scenario())
+async def test_a_request_is_refused_before_it_reaches_the_origin() -> None:
+    with Live("-s", script("block.py", "~u /track", "~m DELETE", "--status", "451")) as proxy:
+        async with origin() as server:
+            url = f"http://127.0.0.1:{server.port}"
+            answer = await ask(proxy, f"{url}/track")
+            assert answer.startswith(b"HTTP/1.1 451 ")
+            assert answer.endswith(b"127.0.0.1 is blocked here.\n")
+            assert (await ask(proxy, f"{url}/", method="DELETE")).startswith(b"HTTP/1.1 451 ")
+            assert server.requests == []
+            assert (await ask(proxy, f"{url}/")).endswith(b"hi")
+        assert proxy.end() == 0
+        assert proxy.lines[-1].endswith("blocked: 127.0.0.1 2")
 
 
-def test_kill_closes_the_connection() -> None:
-    async def scenario() -> None:
-        with Live("-s", script("block.py", "~all", "--kill")) as proxy:
-            async with origin() as server:
-                assert await ask(proxy, f"http://127.0.0.1:{server.port}/") == b""
-                assert server.requests == []
-
-    run(scenario())
+async def test_kill_closes_the_connection() -> None:
+    with Live("-s", script("block.py", "~all", "--kill")) as proxy:
+        async with origin() as server:
+            assert await ask(proxy, f"http://127.0.0.1:{server.port}/") == b""
+            assert server.requests == []
 
 
 @pytest.mark.parametrize(
@@ -60,15 +54,12 @@ def test_tunnels_to_listed_hosts_are_refused(tmp_path: Path, host: str, refused:
         assert (tmp_path / "changed").read_bytes() == saved.read_bytes()
 
 
-def test_connect_is_refused(tmp_path: Path) -> None:
+async def test_connect_is_refused(tmp_path: Path) -> None:
     (tmp_path / "list").write_text(LIST)
 
-    async def scenario() -> None:
-        with Live("-s", script("block.py", "--hosts", str(tmp_path / "list"))) as proxy:
-            answer = await ask(proxy, "ads.example.com:443", method="CONNECT")
-            assert answer.startswith(b"HTTP/1.1 403 ")
-
-    run(scenario())
+    with Live("-s", script("block.py", "--hosts", str(tmp_path / "list"))) as proxy:
+        answer = await ask(proxy, "ads.example.com:443", method="CONNECT")
+        assert answer.startswith(b"HTTP/1.1 403 ")
 
 
 def test_an_answer_without_a_body(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from scripts.har_by_host import MOST
 from tests.support.cli import wait_until
 from tests.support.flows import every_kind, http_flow, response, run_flowdump, script, websocket_flow, write_flows
-from tests.support.live import origin, run
+from tests.support.live import origin
 from tests.support.process import Live
 from tests.support.scripts import ask
 
@@ -77,15 +77,12 @@ def test_files_stay_few(tmp_path: Path) -> None:
     assert len(found["others.har"]) == 3
 
 
-def test_live_files_can_be_read_at_any_moment(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        with Live("-s", script("har_by_host.py", str(tmp_path / "hars"))) as proxy:
-            async with origin() as server:
-                har = tmp_path / "hars" / f"127.0.0.1_{server.port}.har"
-                assert (await ask(proxy, f"http://127.0.0.1:{server.port}/a")).endswith(b"hi")
-                wait_until(lambda: len(json.loads(har.read_bytes())["log"]["entries"]) == 1)
-
-    run(scenario())
+async def test_live_files_can_be_read_at_any_moment(tmp_path: Path) -> None:
+    with Live("-s", script("har_by_host.py", str(tmp_path / "hars"))) as proxy:
+        async with origin() as server:
+            har = tmp_path / "hars" / f"127.0.0.1_{server.port}.har"
+            assert (await ask(proxy, f"http://127.0.0.1:{server.port}/a")).endswith(b"hi")
+            wait_until(lambda: len(json.loads(har.read_bytes())["log"]["entries"]) == 1)
 
 
 def test_a_folder_that_cannot_be_made_ends_the_start(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.flows import every_kind, http_flow, read_flows, request, response, run_flowdump, script, write_flows
-from tests.support.live import origin, run
+from tests.support.live import origin
 from tests.support.process import Live
 from tests.support.scripts import ask
 
@@ -83,21 +83,18 @@ def test_a_whole_answer_keeps_its_head(answers: Path, tmp_path: Path) -> None:
     assert flow.response.headers["x-kind"] == "pot"
 
 
-def test_live_with_an_origin_for_the_rest(answers: Path) -> None:
-    async def scenario() -> None:
-        with Live("-s", script("mock.py", str(answers))) as proxy:
-            async with origin() as server:
-                assert (await ask(proxy, "http://example.com/")).endswith(b"\r\n\r\n<p>home</p>")
-                assert (await ask(proxy, f"http://127.0.0.1:{server.port}/health")).endswith(b"fine")
-                assert server.requests == []
-                assert (await ask(proxy, f"http://127.0.0.1:{server.port}/else")).endswith(b"hi")
-            (answers / "any" / "else").write_bytes(b"new")
-            assert (await ask(proxy, f"http://127.0.0.1:{server.port}/else")).endswith(b"new")
-            head = await ask(proxy, "http://example.com/", method="HEAD")
-            assert head.endswith(b"\r\n\r\n")
-            assert b"content-length: 11" in head.lower()
-
-    run(scenario())
+async def test_live_with_an_origin_for_the_rest(answers: Path) -> None:
+    with Live("-s", script("mock.py", str(answers))) as proxy:
+        async with origin() as server:
+            assert (await ask(proxy, "http://example.com/")).endswith(b"\r\n\r\n<p>home</p>")
+            assert (await ask(proxy, f"http://127.0.0.1:{server.port}/health")).endswith(b"fine")
+            assert server.requests == []
+            assert (await ask(proxy, f"http://127.0.0.1:{server.port}/else")).endswith(b"hi")
+        (answers / "any" / "else").write_bytes(b"new")
+        assert (await ask(proxy, f"http://127.0.0.1:{server.port}/else")).endswith(b"new")
+        head = await ask(proxy, "http://example.com/", method="HEAD")
+        assert head.endswith(b"\r\n\r\n")
+        assert b"content-length: 11" in head.lower()
 
 
 def test_flows_of_every_kind_pass(answers: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripts.sse_log import LONGEST, Event, EventStream
 from tests.support.flows import every_kind, http_flow, response, run_flowdump, script, write_flows
-from tests.support.live import origin, run
+from tests.support.live import origin
 from tests.support.process import Live
 from tests.support.scripts import ask, asking
 
@@ -23,45 +23,39 @@ def events(*pieces: bytes) -> list[Event]:
     return [event for piece in pieces for event in stream.feed(piece)]
 
 
-def test_events_are_printed_as_they_pass_and_pass_as_they_are() -> None:
+async def test_events_are_printed_as_they_pass_and_pass_as_they_are() -> None:
     first, second = b'event: price\nid: 7\ndata: {"acme": 12}\n\n', b": still here\r\n\r\ndata: a\rdata:b\r\r"
 
-    async def scenario() -> None:
-        seen = asyncio.Event()
+    seen = asyncio.Event()
 
-        async def stream(reader: Any, writer: Any) -> None:
-            writer.write(HEAD + first)
-            await seen.wait()
-            writer.write(second + b"data: cut")
-            writer.close()
+    async def stream(reader: Any, writer: Any) -> None:
+        writer.write(HEAD + first)
+        await seen.wait()
+        writer.write(second + b"data: cut")
+        writer.close()
 
-        with Live("--flow-detail", "0", "-s", script("sse_log.py")) as proxy:
-            async with origin(stream) as server:
-                url = f"http://127.0.0.1:{server.port}/prices"
-                async with asking(proxy, url, "Accept: text/event-stream", "Accept-Encoding: br") as reader:
-                    await reader.readuntil(b"12}\n\n")
-                    proxy.wait_for(r'/prices price id=7 "{\\"acme\\": 12}"$')
-                    seen.set()
-                    assert second in await reader.read()
-                assert b"accept-encoding: identity" in server.received.lower()
-            assert proxy.end() == 0
-            assert [line for line in proxy.lines if " message " in line] == [rf'{url} message id=7 "a\nb"']
-
-    run(scenario())
+    with Live("--flow-detail", "0", "-s", script("sse_log.py")) as proxy:
+        async with origin(stream) as server:
+            url = f"http://127.0.0.1:{server.port}/prices"
+            async with asking(proxy, url, "Accept: text/event-stream", "Accept-Encoding: br") as reader:
+                await reader.readuntil(b"12}\n\n")
+                proxy.wait_for(r'/prices price id=7 "{\\"acme\\": 12}"$')
+                seen.set()
+                assert second in await reader.read()
+            assert b"accept-encoding: identity" in server.received.lower()
+        assert proxy.end() == 0
+        assert [line for line in proxy.lines if " message " in line] == [rf'{url} message id=7 "a\nb"']
 
 
-def test_a_compressed_stream_is_printed_when_it_has_ended() -> None:
+async def test_a_compressed_stream_is_printed_when_it_has_ended() -> None:
     packed = response(200, b"data: hello\n\n", {**EVENT_STREAM, "content-encoding": "gzip"}).raw_content
     assert packed is not None
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
 
-    async def scenario() -> None:
-        with Live("--flow-detail", "0", "-s", script("sse_log.py")) as proxy:
-            async with origin(head % len(packed) + packed) as server:
-                assert (await ask(proxy, f"http://127.0.0.1:{server.port}/")).endswith(packed)
-            proxy.wait_for(' message "hello"$')
-
-    run(scenario())
+    with Live("--flow-detail", "0", "-s", script("sse_log.py")) as proxy:
+        async with origin(head % len(packed) + packed) as server:
+            assert (await ask(proxy, f"http://127.0.0.1:{server.port}/")).endswith(packed)
+        proxy.wait_for(' message "hello"$')
 
 
 def test_saved_streams(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripts.stream_replace import Replacement, replaced
 from tests.support.flows import http_flow, response, run_flowdump, script, write_flows
-from tests.support.live import origin, run
+from tests.support.live import origin
 from tests.support.process import Live
 from tests.support.scripts import ask, asking, chunked, unchunked
 
@@ -22,67 +22,55 @@ def reply(body: bytes, *fields: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_text_is_replaced_across_the_borders_of_pieces(form: str) -> None:
+async def test_text_is_replaced_across_the_borders_of_pieces(form: str) -> None:
     body = chunked(b"<ht", b"ml>", b"html", b"</h", b"t", b"ml> ht")
 
-    async def scenario() -> None:
-        with Live("-s", script("stream_replace.py", "html", "faketml", "--form", form)) as proxy:
-            async with origin(reply(body, b"Content-Type: text/html")) as server:
-                answer = await ask(proxy, f"http://127.0.0.1:{server.port}/", "Accept-Encoding: gzip")
-                assert b"accept-encoding: identity" in server.received.lower()
-            head, _, rest = answer.partition(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 200 OK")
-            assert unchunked(rest) == b"<faketml>faketml</faketml> ht"
-
-    run(scenario())
+    with Live("-s", script("stream_replace.py", "html", "faketml", "--form", form)) as proxy:
+        async with origin(reply(body, b"Content-Type: text/html")) as server:
+            answer = await ask(proxy, f"http://127.0.0.1:{server.port}/", "Accept-Encoding: gzip")
+            assert b"accept-encoding: identity" in server.received.lower()
+        head, _, rest = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK")
+        assert unchunked(rest) == b"<faketml>faketml</faketml> ht"
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_beginning_arrives_before_the_origin_has_sent_the_end(form: str) -> None:
-    async def scenario() -> None:
-        seen = asyncio.Event()
+async def test_the_beginning_arrives_before_the_origin_has_sent_the_end(form: str) -> None:
+    seen = asyncio.Event()
 
-        async def slowly(reader: Any, writer: Any) -> None:
-            writer.write(reply(b"", b"Content-Type: text/plain") + b"6\r\nan old\r\n")
-            await seen.wait()
-            writer.write(b"5\r\n hat\n\r\n0\r\n\r\n")
+    async def slowly(reader: Any, writer: Any) -> None:
+        writer.write(reply(b"", b"Content-Type: text/plain") + b"6\r\nan old\r\n")
+        await seen.wait()
+        writer.write(b"5\r\n hat\n\r\n0\r\n\r\n")
 
-        with Live("-s", script("stream_replace.py", "old", "new", "--form", form)) as proxy:
-            async with origin(slowly) as server, asking(proxy, f"http://127.0.0.1:{server.port}/") as reader:
-                await reader.readuntil(b"an new\r\n")
-                seen.set()
-                assert b" hat\n" in await reader.read()
-
-    run(scenario())
+    with Live("-s", script("stream_replace.py", "old", "new", "--form", form)) as proxy:
+        async with origin(slowly) as server, asking(proxy, f"http://127.0.0.1:{server.port}/") as reader:
+            await reader.readuntil(b"an new\r\n")
+            seen.set()
+            assert b" hat\n" in await reader.read()
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_declared_length_gives_way(form: str) -> None:
+async def test_a_declared_length_gives_way(form: str) -> None:
     page = b"HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nContent-Length: 3\r\n\r\nold"
 
-    async def scenario() -> None:
-        with Live("-s", script("stream_replace.py", "old", "brand new", "--form", form)) as proxy:
-            async with origin(page) as server:
-                answer = await ask(proxy, f"http://127.0.0.1:{server.port}/")
-            head, _, rest = answer.partition(b"\r\n\r\n")
-            assert b"content-length" not in head.lower()
-            assert unchunked(rest) == b"brand new"
-
-    run(scenario())
+    with Live("-s", script("stream_replace.py", "old", "brand new", "--form", form)) as proxy:
+        async with origin(page) as server:
+            answer = await ask(proxy, f"http://127.0.0.1:{server.port}/")
+        head, _, rest = answer.partition(b"\r\n\r\n")
+        assert b"content-length" not in head.lower()
+        assert unchunked(rest) == b"brand new"
 
 
 @pytest.mark.parametrize(
     ("field", "warned"), [(b"Content-Type: image/png", False), (b"Content-Type: text/a\r\nContent-Encoding: br", True)]
 )
-def test_what_cannot_be_searched_stays(field: bytes, warned: bool) -> None:
-    async def scenario() -> None:
-        with Live("-s", script("stream_replace.py", "old", "new")) as proxy:
-            async with origin(b"HTTP/1.1 200 OK\r\n%b\r\nContent-Length: 3\r\n\r\nold" % field) as server:
-                assert (await ask(proxy, f"http://127.0.0.1:{server.port}/")).endswith(b"\r\n\r\nold")
-            assert proxy.end() == 0
-            assert any("compressed" in line for line in proxy.lines) == warned
-
-    run(scenario())
+async def test_what_cannot_be_searched_stays(field: bytes, warned: bool) -> None:
+    with Live("-s", script("stream_replace.py", "old", "new")) as proxy:
+        async with origin(b"HTTP/1.1 200 OK\r\n%b\r\nContent-Length: 3\r\n\r\nold" % field) as server:
+            assert (await ask(proxy, f"http://127.0.0.1:{server.port}/")).endswith(b"\r\n\r\nold")
+        assert proxy.end() == 0
+        assert any("compressed" in line for line in proxy.lines) == warned
 
 
 PIECES = st.lists(st.text("ab", max_size=6).map(str.encode))

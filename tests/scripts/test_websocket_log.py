@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from tests.support.flows import every_kind, run_flowdump, script, websocket_flow, write_flows
-from tests.support.live import run
 from tests.support.process import Live
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
@@ -38,24 +37,21 @@ def test_long_and_other_messages(tmp_path: Path) -> None:
     ]
 
 
-def test_live() -> None:
+async def test_live() -> None:
     async def greet(connection: ServerConnection) -> None:
         async for message in connection:
             await connection.send(f"hello {message!s}")
 
-    async def scenario() -> None:
-        with Live("--flow-detail", "0", "-s", script("websocket_log.py")) as proxy:
-            async with serve(greet, "127.0.0.1", 0) as server:
-                url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/chat"
-                async with connect(url, proxy=f"http://127.0.0.1:{proxy.port}") as client:
-                    await client.send("anna")
-                    assert await client.recv() == "hello anna"
-                    await asyncio.to_thread(proxy.wait_for, "< ")
-            assert proxy.end() == 0
-            shown = [line for line in proxy.lines if line.startswith("ws://")]
-            assert shown == [f'{url} > "anna"', f'{url} < "hello anna"', f"{url} closed by client 1000"]
-
-    run(scenario())
+    with Live("--flow-detail", "0", "-s", script("websocket_log.py")) as proxy:
+        async with serve(greet, "127.0.0.1", 0) as server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/chat"
+            async with connect(url, proxy=f"http://127.0.0.1:{proxy.port}") as client:
+                await client.send("anna")
+                assert await client.recv() == "hello anna"
+                await asyncio.to_thread(proxy.wait_for, "< ")
+        assert proxy.end() == 0
+        shown = [line for line in proxy.lines if line.startswith("ws://")]
+        assert shown == [f'{url} > "anna"', f'{url} < "hello anna"', f"{url} closed by client 1000"]
 
 
 def test_flows_of_every_kind_pass(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cryptography import x509
-from tests.support.live import PATIENCE, Running, shared_confdir
+from tests.support.asynchronous import PATIENCE
+from tests.support.live import Running, shared_confdir
 from tests.support.pki import Ca, Credentials
 
 from flowdump.engine.tls.authority import Authority

@@ -2,20 +2,18 @@
 
 ::
 
-    def test_something() -> None:
-        async def scenario() -> None:
-            async with origin(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nhi") as server, running() as proxy:
-                reply = await proxy.send(b"GET http://127.0.0.1:%d/ HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n" % server.port)
-                ...
-        run(scenario())
+    async def test_something() -> None:
+        async with origin(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nhi") as server, running() as proxy:
+            reply = await proxy.send(b"GET http://127.0.0.1:%d/ HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n" % server.port)
+            ...
 
-``run`` fails the test when it takes too long, or leaves a task, a session or a stream behind.
+The plugin in :mod:`tests.support.asynchronous` runs such a test, and fails it when it leaves a task.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -28,23 +26,7 @@ from flowdump.options import Options
 from flowdump.runtime.log import EventLog
 from flowdump.runtime.master import Master
 
-#: A scenario that takes longer than this hangs, on a busy machine too.
-PATIENCE = 60.0
-
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-def run(scenario: Coroutine[Any, Any, None], patience: float = PATIENCE) -> None:
-    """Run a scenario to its end, and see that nothing of it is left."""
-
-    async def bounded() -> None:
-        async with asyncio.timeout(patience):
-            await scenario
-        await asyncio.sleep(0)
-        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        assert left == []
-
-    asyncio.run(bounded())
 
 
 async def until(happened: Callable[[], object]) -> None:

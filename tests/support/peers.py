@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.support.live import PATIENCE, Handler, Running, accepting
+from tests.support.asynchronous import PATIENCE
+from tests.support.live import Handler, Running, accepting
 
 
 class Server:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from tests.support.cli import wait_until
-from tests.support.flows import http_flow, read_flows, response, script, write_flows
+from tests.support.flows import ROOT, http_flow, read_flows, response, script, write_flows
 from tests.support.live import shared_confdir
 from tests.support.pki import Ca
 from tests.support.ports import free_port
@@ -26,8 +26,6 @@ from tests.support.process import BODY, PATIENCE, Live, Origin, running_origin, 
 
 from flowdump.engine.tls.authority import Authority
 from flowdump.formats import open_input
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.asynchronous import run
+from tests.support.flows import ROOT
 from tests.support.live import origin, running
 from tests.support.peers import greet, serving
 from tests.support.process import PATIENCE
@@ -28,7 +28,6 @@ from flowdump.exceptions import OptionsError
 
 PORT = 8080
 ORIGIN4, ORIGIN6 = "198.18.99.9", "2001:db8:99::9"
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def ip(*words: str, check: bool = True) -> None:
@@ -82,7 +81,7 @@ class Lab:
 
     def python(self, namespace: str, function: str, *arguments: Any) -> subprocess.Popen[str]:
         """A function of this module, run in a namespace."""
-        code = f"from tests.engine import test_transparent as t; t.{function}(*{arguments!r})"
+        code = f"from tests.engine.listen import test_transparent as t; t.{function}(*{arguments!r})"
         return subprocess.Popen(
             ["ip", "netns", "exec", namespace, sys.executable, "-c", code],
             cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -1,7 +1,7 @@
 """The two ends of the ``websocket`` row: an echo server, and clients that wait for each answer before the next message.
 
-    python tests/bench/websocket_load.py echo
-    python tests/bench/websocket_load.py load URL SECONDS
+    python benchmarks/websocket_load.py echo
+    python benchmarks/websocket_load.py load URL SECONDS
 
 ``echo`` prints its port. ``load`` has 16 connections of the ``websockets`` package with 200-byte messages, as in
 ``performance.md``, and prints the round trips per second as ``Requests/sec``.

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.flows import ROOT
 
 from flowdump.exceptions import OptionsError
 from flowdump.options.store import FOREIGN, Options, listing, load_config, parse_size, type_name
@@ -55,7 +56,7 @@ def test_every_default_is_a_legal_value() -> None:
 @pytest.fixture(scope="module")
 def reference() -> list[tuple[list[str], list[str], list[str]]]:
     """Names, types and defaults of each row of the reference table."""
-    page = Path(__file__).resolve().parents[2] / "shared" / "options.md"
+    page = ROOT.parent / "shared" / "options.md"
     if not page.is_file():
         pytest.skip("the reference table of options (../shared/options.md) is not beside this checkout")
     rows = [line.strip("|").split("|")[:3] for line in page.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]

@@ -1,6 +1,6 @@
 """How fast flowdump goes through saved flows, beside a real mitmdump in the same run.
 
-    python tests/bench/offline.py [--flows 20000] [--pairs N] [--by cpu] [--mitmproxy-python PATH] [--rows one]
+    python benchmarks/offline.py [--flows 20000] [--pairs N] [--by cpu] [--mitmproxy-python PATH] [--rows one]
 
 Both programs get the same arguments and the same files (``tests/support/traffic.py`` makes them up), run in turn, alone
 on one core, with stdout going to a file. Only ratios of one run count: absolute times move with the machine. *wall* is
@@ -23,7 +23,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.support.mitmproxy import Unavailable, find  # noqa: E402 - the checkout is not on the path before

@@ -1,6 +1,6 @@
 """How fast flowdump is as a proxy, beside a real mitmdump in the same run.
 
-    python tests/bench/live.py [--seconds 5] [--pairs 2] [--mitmproxy-python PATH] [--rows plain,https]
+    python benchmarks/live.py [--seconds 5] [--pairs 2] [--mitmproxy-python PATH] [--rows plain,https]
 
 The proxy runs alone on one core with a script that adds a header; nginx and the load generator have the other. Both
 proxies get the same options and run in turn; only ratios of one run count. Needs nginx, wrk, hey, h2load and curl on
@@ -31,7 +31,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 WEBSOCKET = Path(__file__).with_name("websocket_load.py")
 sys.path.insert(0, str(ROOT))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from tests.support.states import BASES
 
 from flowdump.flow import Error, Flow
 from flowdump.http import Response
-from flowdump.runtime import event_sequence
+from flowdump.runtime import event_sequence, hooks
 
 HTTP = ["requestheaders", "request", "responseheaders", "response"]
 
@@ -108,3 +109,58 @@ def test_nothing_happens_before_it_is_asked_for() -> None:
     before = flow.messages
     event_sequence.events(flow)
     assert flow.messages is before
+
+
+#: Events that need a connection, or belong to the life of an addon.
+NOT_OF_STORED_FLOWS = {
+    "load", "configure", "running", "done", "update", "add_log", "client_connected", "client_disconnected",
+    "server_connect", "server_connected", "server_connect_error", "server_disconnected", "http_connect",
+    "tls_clienthello", "tls_start_client", "tls_start_server", "tls_established_client", "tls_established_server",
+    "tls_failed_client", "tls_failed_server", "quic_start_client", "quic_start_server", "next_layer", "socks5_auth",
+    "http_connect_upstream", "http_connected", "http_connect_error",
+}  # fmt: skip
+
+_HTTP = ["requestheaders", "request", "responseheaders", "response"]
+_ERROR = {"msg": "gone", "timestamp": 1.0}
+
+#: A flow, how it differs from the plain one of its type, and the events it goes through again.
+SEQUENCES: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("http", {}, _HTTP),
+    ("http", {"response": None}, _HTTP[:2]),
+    ("http", {"response": None, "error": _ERROR}, [*_HTTP[:2], "error"]),
+    ("http", {"error": _ERROR}, [*_HTTP, "error"]),
+    ("websocket", {}, [*_HTTP, "websocket_start", *["websocket_message"] * 3, "websocket_end"]),
+    ("websocket", {"error": _ERROR}, [*_HTTP, "websocket_start", *["websocket_message"] * 3, "websocket_end", "error"]),
+    ("tcp", {}, ["tcp_start", "tcp_message", "tcp_message", "tcp_end"]),
+    ("tcp", {"messages": [], "error": _ERROR}, ["tcp_start", "tcp_error"]),
+    ("udp", {}, ["udp_start", "udp_message", "udp_message", "udp_end"]),
+    ("udp", {"messages": [], "error": _ERROR}, ["udp_start", "udp_error"]),
+    ("dns", {}, ["dns_request", "dns_response"]),
+    ("dns", {"response": None, "error": _ERROR}, ["dns_request", "dns_error"]),
+]
+
+
+@pytest.mark.parametrize(("kind", "changes", "expected"), SEQUENCES)
+def test_stored_flows_fire_their_events(kind: str, changes: dict[str, Any], expected: list[str]) -> None:
+    flow: Flow = Flow.from_state(BASES[kind]() | changes)
+    assert list(event_sequence.events(flow)) == expected
+
+
+def test_every_event_belongs_to_a_flow_or_is_known_not_to() -> None:
+    fired = {name for _, _, names in SEQUENCES for name in names}
+    assert fired | NOT_OF_STORED_FLOWS == set(hooks.EVENT_NAMES)
+    assert not fired & NOT_OF_STORED_FLOWS
+
+
+def test_a_handler_of_every_event_is_heard() -> None:
+    def handler(*arguments: object) -> None:
+        raise AssertionError(arguments)
+
+    class Everything:
+        def __getattr__(self, name: str) -> Callable[..., None]:
+            return handler
+
+    table = hooks.HookTable([Everything()])
+    assert all(table.handlers(name) == (handler,) for name in hooks.EVENT_NAMES)
+    assert hooks.HookTable([object()]).handlers("request") == ()
+    assert all(event.doc and isinstance(event.arguments, tuple) for event in hooks.EVENTS)

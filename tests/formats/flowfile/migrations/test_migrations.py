@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.flows import ROOT
 from tests.support.notation import restored
 
 from flowdump.formats.flowfile import tnetstring
@@ -18,7 +19,7 @@ from flowdump.formats.flowfile.migrations import Migrator, NewerVersionError, re
 from flowdump.formats.flowfile.state import StateError
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+DATA = ROOT.parent / "shared" / "data"
 FILES = sorted(str(file.relative_to(DATA)) for file in DATA.glob("**/*.mitm"))
 
 

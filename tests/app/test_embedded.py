@@ -223,8 +223,8 @@ def test_the_fixture(pytester: pytest.Pytester, web: int) -> None:
 @pytest.mark.parametrize("inside", [True, False], ids=["in a loop", "without a loop"])
 def test_dump_master(web: int, inside: bool) -> None:
     """The way programs do it that embed mitmproxy."""
-    from flowdump.compat.mitmproxy.options import Options
-    from flowdump.compat.mitmproxy.tools.dump import DumpMaster
+    from flowdump.compat.shims.dump_master import DumpMaster
+    from flowdump.compat.shims.options import Options
 
     seen: list[Any] = []
 
@@ -261,11 +261,9 @@ def test_dump_master(web: int, inside: bool) -> None:
 @pytest.mark.parametrize("way", ["server", "argument", "options"])
 def test_a_program_for_mitmproxy_4(way: str, web: int) -> None:
     """The options are in a ProxyServer, and the loop is said to run in a thread."""
-    from flowdump.compat.mitmproxy.options import Options
-    from flowdump.compat.mitmproxy.proxy import DummyServer
-    from flowdump.compat.mitmproxy.proxy.config import ProxyConfig
-    from flowdump.compat.mitmproxy.proxy.server import ProxyServer
-    from flowdump.compat.mitmproxy.tools.dump import DumpMaster
+    from flowdump.compat.shims.dump_master import DumpMaster
+    from flowdump.compat.shims.options import Options
+    from flowdump.compat.shims.proxy_server import DummyServer, ProxyConfig, ProxyServer
 
     ready = threading.Event()
     seen: list[Any] = []

@@ -1,5 +1,20 @@
-"""The bench of the tests of scripting."""
+"""Fixtures of the tests of the façade."""
 
+from collections.abc import Iterator
+
+import pytest
 from tests.scripting.conftest import bench
 
-__all__ = ["bench"]
+from flowdump import compat
+
+__all__ = ["bench", "installed"]
+
+
+@pytest.fixture
+def installed() -> Iterator[None]:
+    """The façade, as while flowdump runs scripts."""
+    compat.install()
+    try:
+        yield
+    finally:
+        compat.uninstall()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import io
 import json
 import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,13 @@ from typing import Any
 import pytest
 from tests.support.flows import environment, every_kind, http_flow, record, response, write_flows
 
-from flowdump import compat, ctx
+from flowdump import ctx
+from flowdump.compat.names import MODULES
 from flowdump.exceptions import FlowReadException, OptionsError
 from flowdump.options import Options
 from flowdump.test import taddons, tflow
 
-
-@pytest.fixture(autouse=True)
-def installed() -> Iterator[None]:
-    compat.install()
-    try:
-        yield
-    finally:
-        compat.uninstall()
-
+pytestmark = pytest.mark.usefixtures("installed")
 
 #: What scripts import, by module; most wanted first.
 WANTED = {
@@ -153,23 +146,27 @@ def test_what_scripts_import_is_there(name: str) -> None:
 
 
 def test_every_module_of_the_facade_is_wanted() -> None:
-    folder = Path(compat.__file__).parent
-    found = {
-        ".".join(path.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
-        for package in ("mitmproxy", "libmproxy", "netlib")
-        for path in (folder / package).rglob("*.py")
-    }
-    packages = {name.rpartition(".")[0] for name in found}
-    unwanted = found - WANTED.keys() - packages - {"mitmproxy", "libmproxy", "netlib"}
+    packages = {name.rpartition(".")[0] for name in MODULES}
+    unwanted = MODULES.keys() - WANTED.keys() - packages - {"mitmproxy", "libmproxy", "netlib"}
     assert {name for name in unwanted if not name.startswith("mitmproxy.net.dns.")} == set()
 
 
-def test_modules_of_the_facade_hold_next_to_nothing() -> None:
-    folder = Path(compat.__file__).parent
-    files = [path for package in ("mitmproxy", "libmproxy", "netlib") for path in (folder / package).rglob("*.py")]
-    sizes = {path.name: len(re.findall(r"^(?:def|class) ", path.read_text(), re.MULTILINE)) for path in files}
-    assert {name: size for name, size in sizes.items() if size > 3} == {}
-    assert len(files) > 80
+@pytest.mark.parametrize("name", MODULES)
+def test_every_name_in_the_table_is_there(name: str) -> None:
+    module = import_module(name)
+    assert [each for each in module.__all__ if not hasattr(module, each)] == []
+    assert module.__spec__ is not None
+    assert bool(module.__spec__.submodule_search_locations is not None) == any(
+        other.startswith(f"{name}.") for other in MODULES
+    )
+
+
+def test_star_imports_and_reloads() -> None:
+    names: dict[str, object] = {}
+    exec("from mitmproxy.net.dns.types import *", names)
+    assert names["HTTPS"] == 65
+    module = import_module("mitmproxy.http")
+    assert importlib.reload(module) is module
 
 
 def test_classes_are_flowdump_s_own() -> None:

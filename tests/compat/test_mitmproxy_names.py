@@ -11,6 +11,7 @@ from tests.scripting.inprocess import Bench
 from tests.support.flows import http_flow, read_flows, run_flowdump, write_flows
 
 from flowdump import compat
+from flowdump.compat.finder import Finder
 
 IMPORTS = """
 import mitmproxy.http
@@ -135,7 +136,7 @@ def test_the_names_go_as_they_came(fake: Path, monkeypatch: pytest.MonkeyPatch) 
 
         assert not hasattr(ours, "FAKE")
         compat.install()
-        assert sum(isinstance(finder, compat.Finder) for finder in sys.meta_path) == 1
+        assert sum(isinstance(finder, Finder) for finder in sys.meta_path) == 1
     finally:
         compat.uninstall()
     import mitmproxy.http as after
@@ -146,5 +147,5 @@ def test_the_names_go_as_they_came(fake: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_other_names_are_left_alone() -> None:
-    assert compat.Finder().find_spec("json") is None
-    assert compat.Finder().find_spec("mitmproxy_extras") is None
+    assert Finder().find_spec("json") is None
+    assert Finder().find_spec("mitmproxy_extras") is None

@@ -1,1 +1,0 @@
-"""``libmproxy``: the name of mitmproxy up to 0.15."""

@@ -1,5 +1,0 @@
-"""``libmproxy.certutils``: X.509 certificates."""
-
-from flowdump.certs import Cert as SSLCert
-
-__all__ = ["SSLCert"]

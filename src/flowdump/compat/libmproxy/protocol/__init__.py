@@ -1,1 +1,0 @@
-"""``libmproxy.protocol``: the messages of each protocol."""

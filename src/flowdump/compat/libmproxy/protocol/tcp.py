@@ -1,5 +1,0 @@
-"""``libmproxy.protocol.tcp``: TCP flows."""
-
-from flowdump.tcp import TCPFlow, TCPMessage
-
-__all__ = ["TCPFlow", "TCPMessage"]

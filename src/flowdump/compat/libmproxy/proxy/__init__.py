@@ -1,1 +1,0 @@
-"""``libmproxy.proxy``: connections."""

@@ -1,1 +1,0 @@
-"""``mitmproxy.addons``: the addons that come with the tool, one module each."""

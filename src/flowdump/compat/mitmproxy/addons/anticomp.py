@@ -1,5 +1,0 @@
-"""``mitmproxy.addons.anticomp``: the option of that name."""
-
-from flowdump.addons.anticomp import AntiComp
-
-__all__ = ["AntiComp"]

@@ -1,5 +1,0 @@
-"""``mitmproxy.addons.stickycookie``: the option of that name."""
-
-from flowdump.addons.stickycookie import StickyCookie
-
-__all__ = ["StickyCookie"]

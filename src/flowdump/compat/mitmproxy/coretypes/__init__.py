@@ -1,1 +1,0 @@
-"""``mitmproxy.coretypes``: multi-dicts and what has a state."""

@@ -1,5 +1,0 @@
-"""``mitmproxy.io``: flow files."""
-
-from flowdump.compat.shims.flow_io import FilteredFlowWriter, FlowReader, FlowWriter, read_flows_from_paths
-
-__all__ = ["FilteredFlowWriter", "FlowReader", "FlowWriter", "read_flows_from_paths"]

@@ -1,5 +1,0 @@
-"""``mitmproxy.master``: the running program."""
-
-from flowdump.runtime.master import Master
-
-__all__ = ["Master"]

@@ -1,1 +1,0 @@
-"""``mitmproxy.net``: protocols, below flows."""

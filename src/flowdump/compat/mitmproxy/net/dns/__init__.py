@@ -1,1 +1,0 @@
-"""``mitmproxy.net.dns``: the numbers of DNS by their names."""

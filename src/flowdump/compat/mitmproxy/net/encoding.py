@@ -1,5 +1,0 @@
-"""``mitmproxy.net.encoding``: content codings and charsets."""
-
-from flowdump.compat.shims.encoding import decode, encode
-
-__all__ = ["decode", "encode"]

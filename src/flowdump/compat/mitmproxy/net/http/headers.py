@@ -1,6 +1,0 @@
-"""``mitmproxy.net.http.headers``: Content-Type, and header fields."""
-
-from flowdump.compat.shims.content_type import assemble_content_type, infer_content_encoding, parse_content_type
-from flowdump.http import Headers
-
-__all__ = ["Headers", "assemble_content_type", "infer_content_encoding", "parse_content_type"]

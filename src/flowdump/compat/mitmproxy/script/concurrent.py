@@ -1,5 +1,0 @@
-"""``mitmproxy.script.concurrent``: the ``@concurrent`` decorator."""
-
-from flowdump.scripting.concurrency import concurrent
-
-__all__ = ["concurrent"]

@@ -1,5 +1,0 @@
-"""``mitmproxy.tcp``: TCP flows."""
-
-from flowdump.tcp import TCPFlow, TCPMessage
-
-__all__ = ["TCPFlow", "TCPMessage"]

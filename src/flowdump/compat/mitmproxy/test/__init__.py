@@ -1,1 +1,0 @@
-"""``mitmproxy.test``: helpers for tests of scripts."""

@@ -1,1 +1,0 @@
-"""``mitmproxy.tools``: the program itself; user interfaces there are none."""

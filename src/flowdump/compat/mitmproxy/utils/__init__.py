@@ -1,1 +1,0 @@
-"""``mitmproxy.utils``: small helpers that scripts borrow."""

@@ -1,0 +1,326 @@
+"""The façade as one table: every module of ``mitmproxy``, ``libmproxy`` and ``netlib`` that flowdump serves.
+
+A key is a module as scripts import it. Its value says where its names come from: the place is a module below
+``flowdump`` (``shims.…`` stands for ``flowdump.compat.shims.…``; a place that is itself in the façade is written
+in full), the text lists the names. ``NEW=OLD`` gives the name ``OLD`` of that place under the name ``NEW``. A place may
+be ``module:DICT`` with the names ``*``: then the items of that dict are the names.
+
+:mod:`flowdump.compat.finder` makes modules of this table when scripts import them.
+"""
+
+from __future__ import annotations
+
+#: Module of the façade -> place -> names.
+MODULES: dict[str, dict[str, str]] = {
+    "libmproxy": {},
+    "libmproxy.certutils": {"certs": "SSLCert=Cert"},
+    "libmproxy.encoding": {"shims.encoding": "decode encode"},
+    "libmproxy.exceptions": {
+        "exceptions": "ControlException FlowReadException ProxyException=FlowdumpError ScriptException=ScriptError",
+    },
+    "libmproxy.filt": {"filters": "match parse"},
+    "libmproxy.flow": {
+        "shims.flow_io": "FlowReader FlowWriter",
+        "shims.older_http": "Request=HTTPRequest Response=HTTPResponse",
+        "connection": "ClientConnect=Client ClientDisconnect=Client",
+        "flow": "Error Flow",
+        "http": "Headers",
+        "older_names": "ODict ODictCaseless",
+        "scripting.older.first_generation": "ScriptContext",
+    },
+    "libmproxy.models": {
+        "shims.older_http": "HTTPRequest HTTPResponse decoded make_connect_response make_error_response",
+        "connection": "ClientConnection=Client ServerConnection=Server",
+        "flow": "Error Flow",
+        "http": "HTTPFlow Headers",
+    },
+    "libmproxy.protocol": {},
+    "libmproxy.protocol.http": {
+        "shims.older_http": "CONTENT_MISSING HTTPRequest HTTPResponse decoded",
+        "http": "HTTPFlow",
+    },
+    "libmproxy.protocol.primitives": {
+        "shims.older_http": "KILL",
+        "flow": "Error Flow",
+    },
+    "libmproxy.protocol.tcp": {"tcp": "TCPFlow TCPMessage"},
+    "libmproxy.proxy": {},
+    "libmproxy.proxy.connection": {"connection": "ClientConnection=Client ServerConnection=Server"},
+    "libmproxy.script": {
+        "scripting.concurrency": "concurrent",
+        "scripting.older.first_generation": "ScriptContext",
+    },
+    "libmproxy.utils": {
+        "shims.human": "pretty_duration pretty_size",
+        "shims.strutils": "clean_hanging_newline hexdump isBin=is_mostly_bin isXML=is_xml",
+        "http.urls": "urldecode=decode_query urlencode=encode_query",
+    },
+    "libmproxy.version": {"shims.versions:LIBMPROXY": "*"},
+    "mitmproxy": {"shims.dynamic": "__getattr__=submodule"},
+    "mitmproxy.addonmanager": {"runtime.master": "AddonManager=Addons Loader"},
+    "mitmproxy.addons": {},
+    "mitmproxy.addons.anticache": {"addons.anticache": "AntiCache"},
+    "mitmproxy.addons.anticomp": {"addons.anticomp": "AntiComp"},
+    "mitmproxy.addons.asgiapp": {"addons.asgiapp": "ASGIApp WSGIApp"},
+    "mitmproxy.addons.cut": {"addons.cut": "Cut"},
+    "mitmproxy.addons.export": {
+        "addons.export": "Export curl_command httpie_command raw raw_request raw_response",
+        "shims.export": "formats",
+    },
+    "mitmproxy.addons.proxyauth": {"addons.proxyauth": "ProxyAuth"},
+    "mitmproxy.addons.savehar": {"shims.har": "SaveHar"},
+    "mitmproxy.addons.script": {"scripting.script": "Script"},
+    "mitmproxy.addons.stickyauth": {"addons.stickyauth": "StickyAuth"},
+    "mitmproxy.addons.stickycookie": {"addons.stickycookie": "StickyCookie"},
+    "mitmproxy.addons.upstream_auth": {"addons.upstream_auth": "UpstreamAuth"},
+    "mitmproxy.addons.wsgiapp": {"addons.asgiapp": "WSGIApp"},
+    "mitmproxy.certs": {"certs": "Cert SSLCert=Cert"},
+    "mitmproxy.command": {"runtime.commands": "Command CommandManager argument command"},
+    "mitmproxy.connection": {"connection": "Address Client Connection ConnectionState Server TransportProtocol"},
+    "mitmproxy.connections": {"connection": "ClientConnection=Client ServerConnection=Server"},
+    "mitmproxy.contentviews": {
+        "shims.contentviews": (
+            "Contentview ContentviewResult InteractiveContentview Metadata SyntaxHighlight TViewLine TViewResult "
+            "View add format_dict format_pairs format_text get get_message_content_view prettify_message remove"
+        ),
+    },
+    "mitmproxy.contentviews.base": {
+        "shims.contentviews": "TViewLine TViewResult View format_dict format_pairs format_text",
+    },
+    "mitmproxy.controller": {"shims.controller": "Reply handler"},
+    "mitmproxy.coretypes": {},
+    "mitmproxy.coretypes.multidict": {"http.multidict": "MultiDict MultiDictView"},
+    "mitmproxy.coretypes.serializable": {"shims.serializable": "Serializable"},
+    "mitmproxy.ctx": {"shims.dynamic": "__getattr__=ctx_attribute"},
+    "mitmproxy.dns": {
+        "mitmproxy.net.dns": "classes https_records op_codes response_codes types",
+        "mitmproxy.net.dns.https_records": "SVCParamKeys",
+        "dns": "DNSFlow DNSMessage HTTPSRecord Message=DNSMessage Question ResourceRecord",
+    },
+    "mitmproxy.eventsequence": {"shims.hook_objects": "iterate"},
+    "mitmproxy.exceptions": {
+        "exceptions": (
+            "AddonHalt AddonManagerError CommandError ControlException FlowReadException Kill=ControlException "
+            "MitmproxyException=FlowdumpError OptionsError"
+        ),
+    },
+    "mitmproxy.filt": {"filters": "match parse"},
+    "mitmproxy.flow": {
+        "shims.flow_io": "FlowReader FlowWriter",
+        "flow": "Error Flow",
+    },
+    "mitmproxy.flowfilter": {"filters": "TFilter match parse"},
+    "mitmproxy.hooks": {"shims.hook_objects": "ConfigureHook DoneHook Hook RunningHook UpdateHook all_hooks"},
+    "mitmproxy.http": {
+        "shims.older_http": "HTTPRequest HTTPResponse decoded make_connect_response make_error_response",
+        "http": "HTTPFlow Headers Message Request RequestData Response ResponseData",
+    },
+    "mitmproxy.io": {"shims.flow_io": "FilteredFlowWriter FlowReader FlowWriter read_flows_from_paths"},
+    "mitmproxy.io.har": {"shims.har": "request_to_flow"},
+    "mitmproxy.io.io": {"shims.flow_io": "FilteredFlowWriter FlowReader FlowWriter read_flows_from_paths"},
+    "mitmproxy.io.tnetstring": {"shims.flow_io": "dump dumps load loads"},
+    "mitmproxy.log": {
+        "shims.log_handlers": "MitmFormatter MitmLogHandler",
+        "shims.small": "LogLevels log_tier",
+        "runtime.log": "ALERT Log=EventLog LogEntry",
+    },
+    "mitmproxy.master": {"runtime.master": "Master"},
+    "mitmproxy.models": {
+        "shims.older_http": "HTTPRequest HTTPResponse decoded make_connect_response make_error_response",
+        "connection": "ClientConnection=Client ServerConnection=Server",
+        "flow": "Error Flow",
+        "http": "HTTPFlow Headers",
+        "tcp": "TCPFlow",
+    },
+    "mitmproxy.net": {},
+    "mitmproxy.net.check": {"server_spec": "is_valid_host is_valid_port"},
+    "mitmproxy.net.dns": {},
+    "mitmproxy.net.dns.classes": {
+        "dns.codes": "from_str=class_number",
+        "shims.dns_numbers:CLASS_NAMES": "*",
+    },
+    "mitmproxy.net.dns.https_records": {
+        "dns.svcb": "HTTPSRecord pack unpack",
+        "shims.dns_numbers": "SVCParamKeys",
+    },
+    "mitmproxy.net.dns.op_codes": {
+        "dns.codes": "from_str=op_code_number",
+        "shims.dns_numbers:OP_CODE_NAMES": "*",
+    },
+    "mitmproxy.net.dns.response_codes": {
+        "dns.codes": "from_str=response_code_number",
+        "shims.dns_numbers:RESPONSE_CODE_NAMES": "*",
+    },
+    "mitmproxy.net.dns.types": {
+        "dns.codes": "from_str=type_number",
+        "shims.dns_numbers:TYPE_NAMES": "*",
+    },
+    "mitmproxy.net.encoding": {"shims.encoding": "decode encode"},
+    "mitmproxy.net.http": {
+        "shims.older_http": "decoded",
+        "http": "Headers Message Request Response",
+    },
+    "mitmproxy.net.http.cookies": {
+        "shims.cookies": (
+            "CookieAttrs format_cookie_header format_set_cookie_header get_expiration_ts group_cookies is_expired "
+            "parse_cookie_header parse_cookie_headers parse_set_cookie_header parse_set_cookie_headers "
+            "refresh_set_cookie_header"
+        ),
+    },
+    "mitmproxy.net.http.encoding": {"shims.encoding": "decode encode"},
+    "mitmproxy.net.http.headers": {
+        "shims.content_type": "assemble_content_type infer_content_encoding parse_content_type",
+        "http": "Headers",
+    },
+    "mitmproxy.net.http.http1": {
+        "shims.http1": (
+            "assemble_body assemble_request assemble_request_head assemble_response assemble_response_head "
+            "connection_close expected_http_body_size read_request_head read_response_head"
+        ),
+    },
+    "mitmproxy.net.http.http1.assemble": {
+        "shims.http1": "assemble_body assemble_request assemble_request_head assemble_response assemble_response_head",
+    },
+    "mitmproxy.net.http.http1.read": {
+        "shims.http1": (
+            "connection_close expected_http_body_size get_header_tokens read_request_head read_response_head"
+        ),
+    },
+    "mitmproxy.net.http.message": {"http": "Message"},
+    "mitmproxy.net.http.multipart": {"shims.multipart": "decode decode_multipart encode encode_multipart"},
+    "mitmproxy.net.http.request": {"http": "Request"},
+    "mitmproxy.net.http.response": {"http": "Response"},
+    "mitmproxy.net.http.status_codes": {
+        "http.status_codes": "RESPONSES",
+        "shims.status_codes:NAMES": "*",
+    },
+    "mitmproxy.net.http.url": {
+        "shims.url": "parse",
+        "http.urls": (
+            "decode=decode_query default_port encode=encode_query hostport parse_authority quote unparse unquote"
+        ),
+    },
+    "mitmproxy.net.server_spec": {"server_spec": "ServerSpec parse"},
+    "mitmproxy.options": {"shims.options": "CONF_BASENAME CONF_DIR CONTENT_VIEW_LINES_CUTOFF KEY_SIZE Options"},
+    "mitmproxy.optmanager": {
+        "shims.options": "OptManager dump_defaults dump_dicts load load_paths relative_path save serialize",
+    },
+    "mitmproxy.proxy": {"shims.proxy_server": "DummyServer ProxyConfig ProxyServer"},
+    "mitmproxy.proxy.config": {"shims.proxy_server": "ProxyConfig"},
+    "mitmproxy.proxy.context": {"shims.tls_data": "Context"},
+    "mitmproxy.proxy.mode_specs": {
+        "shims.modes": "LocalMode TunMode WireGuardMode",
+        "proxy_mode": "DnsMode ProxyMode RegularMode ReverseMode Socks5Mode TransparentMode UpstreamMode",
+    },
+    "mitmproxy.proxy.server": {"shims.proxy_server": "DummyServer ProxyServer"},
+    "mitmproxy.proxy.server_hooks": {
+        "shims.hook_objects": (
+            "ClientConnectedHook ClientDisconnectedHook ServerConnectErrorHook ServerConnectHook "
+            "ServerConnectedHook ServerDisconnectedHook"
+        ),
+        "runtime.hook_data": "ServerConnectionHookData=ServerData",
+    },
+    "mitmproxy.script": {"scripting.concurrency": "concurrent"},
+    "mitmproxy.script.concurrent": {"scripting.concurrency": "concurrent"},
+    "mitmproxy.tcp": {"tcp": "TCPFlow TCPMessage"},
+    "mitmproxy.test": {},
+    "mitmproxy.test.taddons": {"test.taddons": "RecordingMaster context"},
+    "mitmproxy.test.tflow": {
+        "test.tflow": (
+            "DummyFlow tclient_conn tdnsflow tdummyflow terr tflow tflows tserver_conn ttcpflow tudpflow "
+            "twebsocket twebsocketflow"
+        ),
+        "test.tutils": "tdnsreq tdnsresp treq tresp",
+    },
+    "mitmproxy.test.tutils": {"test.tutils": "tdnsreq tdnsresp treq tresp"},
+    "mitmproxy.tls": {
+        "shims.tls_data": "ClientHello",
+        "runtime.hook_data": "ClientHelloData TlsData",
+    },
+    "mitmproxy.tools": {},
+    "mitmproxy.tools.dump": {"shims.dump_master": "DumpMaster"},
+    "mitmproxy.tools.main": {"shims.dump_master": "mitmdump"},
+    "mitmproxy.types": {"runtime.arguments": "Choice Cmd CmdArgs CutSpec Data Marker Path Space Unknown"},
+    "mitmproxy.udp": {"udp": "UDPFlow UDPMessage"},
+    "mitmproxy.utils": {},
+    "mitmproxy.utils.asyncio_utils": {"shims.small": "create_task"},
+    "mitmproxy.utils.human": {
+        "shims.human": (
+            "format_address format_timestamp format_timestamp_with_milli parse_size pretty_duration pretty_size"
+        ),
+    },
+    "mitmproxy.utils.sliding_window": {"shims.small": "window"},
+    "mitmproxy.utils.strutils": {
+        "shims.strutils": (
+            "always_bytes always_str bytes_to_escaped_str clean_hanging_newline cut_after_n_lines "
+            "escape_control_characters escaped_str_to_bytes hexdump is_mostly_bin is_xml"
+        ),
+    },
+    "mitmproxy.utils.typecheck": {"shims.small": "check_option_type typespec_to_str"},
+    "mitmproxy.version": {
+        "flow": "FLOW_FORMAT_VERSION=STATE_VERSION",
+        "shims.versions": "VERSION MITMPROXY get_dev_version",
+    },
+    "mitmproxy.websocket": {
+        "shims.older_http": "WebSocketFlow",
+        "websocket": "WebSocketData WebSocketMessage",
+    },
+    "netlib": {},
+    "netlib.certutils": {"certs": "SSLCert=Cert"},
+    "netlib.encoding": {"shims.encoding": "decode encode"},
+    "netlib.http": {
+        "shims.older_http": "CONTENT_MISSING Request=HTTPRequest Response=HTTPResponse decoded",
+        "http.flow": "Headers",
+    },
+    "netlib.http.cookies": {
+        "shims.cookies": "format_cookie_header format_set_cookie_header parse_cookie_header parse_set_cookie_header",
+    },
+    "netlib.http.headers": {
+        "shims.content_type": "assemble_content_type parse_content_type",
+        "http.flow": "Headers",
+    },
+    "netlib.http.http1": {
+        "shims.http1": "assemble_request assemble_request_head assemble_response assemble_response_head",
+    },
+    "netlib.http.semantics": {"shims.older_http": "CONTENT_MISSING"},
+    "netlib.http.url": {
+        "shims.url": "parse",
+        "http.urls": "decode=decode_query encode=encode_query hostport quote unparse unquote",
+    },
+    "netlib.human": {"shims.human": "parse_size pretty_duration pretty_size"},
+    "netlib.multidict": {"http.multidict": "MultiDict MultiDictView"},
+    "netlib.odict": {"older_names": "ODict ODictCaseless"},
+    "netlib.strutils": {
+        "shims.strutils": (
+            "always_bytes bytes_to_escaped_str clean_hanging_newline escaped_str_to_bytes hexdump is_mostly_bin is_xml"
+        ),
+    },
+    "netlib.utils": {
+        "shims.strutils": (
+            "bytes_to_escaped_str clean_hanging_newline escaped_str_to_bytes hexdump isBin=is_mostly_bin isXML=is_xml"
+        ),
+        "shims.url": "parse_url=parse",
+        "http.urls": "hostport urldecode=decode_query urlencode=encode_query",
+    },
+    "netlib.version": {"shims.versions:NETLIB": "*"},
+}
+
+#: Modules of user interfaces, in every generation.
+USER_INTERFACES = (
+    "mitmproxy.tools.console",
+    "mitmproxy.tools.web",
+    "mitmproxy.console",
+    "mitmproxy.web",
+    "libmproxy.console",
+    "libmproxy.web",
+)
+
+#: Modules of mitmproxy's protocol layers, of which flowdump has none.
+PROTOCOL_LAYERS = (
+    "mitmproxy.proxy.layer",
+    "mitmproxy.proxy.layers",
+    "mitmproxy.proxy.commands",
+    "mitmproxy.proxy.events",
+    "mitmproxy.proxy.protocol",
+    "mitmproxy.protocol",
+)

@@ -1,0 +1,23 @@
+"""Modules of the façade whose attributes are looked up when they are asked for: ``mitmproxy`` and ``mitmproxy.ctx``."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from flowdump import ctx
+
+
+def submodule(name: str) -> Any:
+    """``import mitmproxy`` alone is enough for ``mitmproxy.http`` and the like."""
+    if name.startswith("__"):
+        raise AttributeError(f"module 'mitmproxy' has no attribute {name!r}")
+    try:
+        return importlib.import_module(f"mitmproxy.{name}")
+    except ModuleNotFoundError as error:
+        raise AttributeError(str(error)) from None
+
+
+def ctx_attribute(name: str) -> Any:
+    """``ctx.options``, ``ctx.log`` and ``ctx.master`` of the running flowdump."""
+    return getattr(ctx, name)

@@ -1,0 +1,18 @@
+"""The versions that the façade reports: those of the releases whose API it has, since scripts compare them."""
+
+from __future__ import annotations
+
+from flowdump.version import __version__
+
+VERSION = "12.2.3"
+MITMPROXY = f"mitmproxy {VERSION}"
+
+#: ``libmproxy.version``.
+LIBMPROXY = {"IVERSION": (0, 15), "VERSION": "0.15", "NAME": "mitmproxy", "NAMEVERSION": "mitmproxy 0.15"}
+#: ``netlib.version``.
+NETLIB = {"IVERSION": (0, 17), "VERSION": "0.17"}
+
+
+def get_dev_version() -> str:
+    """The version of the API, and the program that serves it."""
+    return f"{VERSION} (flowdump {__version__})"

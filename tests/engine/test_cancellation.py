@@ -39,9 +39,9 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_client_that_says_nothing_leaves_no_flow(how: str) -> None:
     async with running(Watch()) as proxy:
         _, writer = await proxy.connect()
-        await until(lambda: len(proxy.proxy._sessions) == 1)
+        await until(lambda: len(proxy.proxy.sessions) == 1)
         await leave(writer, how)
-        await until(lambda: not proxy.proxy._sessions)
+        await until(lambda: not proxy.proxy.sessions)
         assert proxy.flows == []
         assert all(entry.startswith("debug") for entry in proxy.log)
 
@@ -53,7 +53,7 @@ async def test_a_client_that_leaves_between_requests_leaves_no_flow(how: str) ->
         writer.write(get(server.port, close=False))
         await reader.readuntil(b"hi")
         await leave(writer, how)
-        await until(lambda: not proxy.proxy._sessions)
+        await until(lambda: not proxy.proxy.sessions)
         assert proxy.flow.error is None
 
 
@@ -289,7 +289,7 @@ async def test_a_head_that_the_end_of_the_proxy_cuts_is_not_held_against_the_cli
     async with running(Watch()) as proxy:
         _, writer = await proxy.connect()
         writer.write(b"GET http://127.0.0.1/ HT")
-        await until(lambda: any(session.stream.buffer for session in proxy.proxy._sessions.values()))
+        await until(lambda: any(session.stream.buffer for session in proxy.proxy.sessions.values()))
         await proxy.proxy.stop(1)
         assert str(proxy.flow.error) == "the proxy was shut down"
         writer.close()

@@ -95,7 +95,7 @@ async def test_a_flow_that_is_killed_meanwhile_is_cut_at_once(stage: str) -> Non
         if stage == "body":
             await reader.readuntil(b"data: 1")
         elif stage == "slow client":
-            await until(lambda: any(session.stream.clogged for session in proxy.proxy._sessions.values()))
+            await until(lambda: any(session.stream.clogged for session in proxy.proxy.sessions.values()))
         await until(lambda: keep.flow is not None and (stage in ("upload", "connect") or server.received))
         await asyncio.to_thread(keep.flow.kill)
         await asyncio.gather(reader.read(), return_exceptions=True)  # it ends, perhaps with a reset

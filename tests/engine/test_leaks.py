@@ -24,7 +24,7 @@ class Watch:
         self.known: list[weakref.ref[Any]] = []
 
     def response(self, flow: Any) -> None:
-        (session,) = self.proxy.proxy._sessions.values()
+        (session,) = self.proxy.proxy.sessions.values()
         parts = [session, session.upstreams, *self.proxy.proxy.streams, flow]
         parts += [stream.codec for stream in self.proxy.proxy.streams if stream.codec is not None]
         self.known += map(weakref.ref, parts)
@@ -50,7 +50,7 @@ async def test_sessions_do_not_wait_for_the_collector(pki: Authorities, tls: boo
         try:
             for _ in range(3):
                 await request(proxy, server.port)
-                await until(lambda: not proxy.proxy.streams and not proxy.proxy._sessions)
+                await until(lambda: not proxy.proxy.streams and not proxy.proxy.sessions)
             proxy.flows.clear()
             assert len(watch.known) == (3 * 7 if tls else 3 * 5)
             assert [one for one in (reference() for reference in watch.known) if one is not None] == []

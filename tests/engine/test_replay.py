@@ -72,7 +72,7 @@ def test_a_request_is_sent_again() -> None:
             assert head.endswith(b"X-Added: 1")
             assert body == b"body"
             assert (flow.response.status_code, flow.response.content) == (200, b"hi")
-            assert (flow.is_replay, flow.live, flow.error) == ("request", None, None)
+            assert (flow.is_replay, flow.live, flow.error) == ("request", False, None)
             assert flow.server_conn.peername == ("127.0.0.1", server.port)
             assert flow.request.timestamp_start > before["request"]["timestamp_start"]
             flow.revert()

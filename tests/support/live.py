@@ -112,7 +112,7 @@ async def running(*addons: Any, confdir: Path | None = None, **options: Any) -> 
         yield live
     finally:
         await proxy.stop(1.0)
-        assert not proxy._sessions
+        assert not proxy.sessions
         for _ in range(10):  # transports close one turn of the loop after their streams
             await asyncio.sleep(0)
         assert not proxy.streams

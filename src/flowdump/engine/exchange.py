@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING
 from flowdump.connection import hostport
 from flowdump.engine import streaming
 from flowdump.engine.errors import ConnectionFailure, Killed, Peer, PeerClosed, ProtocolError, ScriptFailed, TimedOut
-from flowdump.engine.held import fire_and_wait
 from flowdump.engine.http1.connection import check_size
 from flowdump.engine.http1.framing import NONE
 from flowdump.engine.http1.heads import ResponseHead
+from flowdump.engine.relay import tcp
 from flowdump.flow import Error
 from flowdump.http.flow import Request, Response, ResponseData
 from flowdump.http.headers import Headers
@@ -37,11 +37,11 @@ from flowdump.runtime.hooks import fire
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from flowdump.engine.context import Context
     from flowdump.engine.http1.framing import Fields, Framing
     from flowdump.engine.http1.heads import RequestHead
     from flowdump.engine.interfaces import Body, ClientSide, Sink
-    from flowdump.engine.listen.session import Session
-    from flowdump.engine.upstream.pool import Upstream
+    from flowdump.engine.upstream.connection import Origins, Upstream
     from flowdump.http.flow import HTTPFlow
 
 #: Methods that may be sent again when a reused connection turns out to be dead (RFC 9110 section 9.2.2).
@@ -65,21 +65,24 @@ MAX_INTERIM = 100
 class Exchange:
     """One request of ``client`` and what becomes of it. ``run`` never raises, but for cancellation."""
 
-    __slots__ = ("_body_limit", "_stream_limit", "_upload", "_upstream", "client", "flow", "head", "session")
+    __slots__ = ("_body_limit", "_stream_limit", "_upload", "_upstream", "client", "context", "flow", "head", "origins")
 
-    def __init__(self, session: Session, client: ClientSide, flow: HTTPFlow, head: RequestHead) -> None:
-        self.session = session
+    def __init__(
+        self, context: Context, origins: Origins, client: ClientSide, flow: HTTPFlow, head: RequestHead
+    ) -> None:
+        self.context = context
+        self.origins = origins
         self.client = client
         self.flow = flow
         self.head = head
-        self._body_limit = session.options.size("body_size_limit")
-        self._stream_limit = session.options.size("stream_large_bodies")
+        self._body_limit = context.options.size("body_size_limit")
+        self._stream_limit = context.options.size("stream_large_bodies")
         self._upstream: Upstream | None = None
         self._upload: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """From the head of the request to the last byte of the response; the flow is recorded whatever happens."""
-        flow, running, identifier = self.flow, self.session.exchanges, self.flow.id
+        flow, running, identifier = self.flow, self.context.exchanges, self.flow.id
         running[identifier] = self
         try:
             await self._receive_request()
@@ -99,7 +102,7 @@ class Exchange:
             self.client.watch(None)
             running.pop(identifier, None)
             await self._release()
-            self.session.finished(flow)
+            self.context.finished(flow)
 
     def kill(self) -> None:
         """Somebody has killed the flow: the client is cut off now, whatever is waited for."""
@@ -111,7 +114,7 @@ class Exchange:
 
     def _fire(self, name: str) -> Awaitable[None]:
         """Tell the addons; hold the flow while it is intercepted. Raises Killed if it was killed."""
-        return fire_and_wait(self.session.hooks, name, self.flow, self.session)
+        return self.context.fire(name, self.flow)
 
     def _limits(self, framing: Framing) -> tuple[int | None, int | None]:
         """How large a body may be, and how large one of undeclared length before it is streamed."""
@@ -130,7 +133,7 @@ class Exchange:
             _request_after(self.flow, request)
             return
         check_size(self.head.framing.length, self._body_limit, "client")
-        if streaming.wanted(request, self.head.framing, self.session.options):
+        if streaming.wanted(request, self.head.framing, self.context.options):
             request.data.content = None
             return
         if self.head.expect_continue:
@@ -181,7 +184,7 @@ class Exchange:
     async def _pass_on(self, body: Body, message: Request | Response, sink: Sink, peer: Peer) -> None:
         """A body of ``peer``, piece by piece as it comes: transformed, measured, recorded, sent."""
         limit, size = self._body_limit, 0
-        recorder = streaming.Recorder(message, self.session.options)
+        recorder = streaming.Recorder(message, self.context.options)
         read = streaming.reader(body, message, self.flow)
         try:
             while (piece := await read()) is not None:
@@ -199,7 +202,7 @@ class Exchange:
     async def _forward(self) -> None:
         flow, attempts = self.flow, 0
         while True:
-            self._upstream = await self.session.upstreams.get(flow, bool(self.head.upgrade))
+            self._upstream = await self.origins.get(flow, bool(self.head.upgrade))
             flow.server_conn = self._upstream.server
             reused = self._upstream.http.served > 0
             self.client.watch(self._client_gone)
@@ -244,7 +247,7 @@ class Exchange:
         if head.status_code == 407 and upstream.absolute_form:
             raise ProtocolError(f"{upstream.destination.via} {NO_ENTRY}", status=502, peer="server")
         if flow.response is not None:  # set in ``request``, which comes behind the body of a streamed request
-            self.session.proxy.log.warn(f"{self.session}: a script answers a request that has gone out already: {LATE}")
+            self.context.log.warn(f"{self.context}: a script answers a request that has gone out already: {LATE}")
         flow.response = response = _response(head)
         await self._fire("responseheaders")
         if head.status_code == 101:
@@ -259,7 +262,7 @@ class Exchange:
                 return
         check_size(head.framing.length, self._body_limit, "server")
         body = upstream.http.body
-        if streaming.wanted(response, head.framing, self.session.options):
+        if streaming.wanted(response, head.framing, self.context.options):
             await self._stream_response(head)
             return
         response.data.content = b"" if body.ended else await body.whole(*self._limits(head.framing))
@@ -300,13 +303,13 @@ class Exchange:
         self.client.watch(None)
         self.client.send_response(response.data, self.head.method)
         stream = self.client.upgraded()
-        if head.upgrade.lower() == b"websocket" and self.session.options.websocket:
+        if head.upgrade.lower() == b"websocket" and self.context.options.websocket:
             from flowdump.engine.websocket import relay
 
             agreed = Headers(head.headers).get("sec-websocket-extensions", "")
-            await relay.relay(self.session, stream, self._upstream.http.upgraded(), self.flow, agreed)
+            await relay.relay(self.context, stream, self._upstream.http.upgraded(), self.flow, agreed)
         else:
-            await self.session.relay(stream, self._upstream)
+            await tcp.relay(self.context, stream, self._upstream.stream)
 
     # -- the end -------------------------------------------------------------------------------------------------
 
@@ -324,7 +327,7 @@ class Exchange:
         client = self.client
         client.keep_alive = False
         if isinstance(error, ScriptFailed):
-            self.session.hooks.report(f"{hostport(self.session.client.peername)}: {error}", error.__cause__)
+            self.context.hooks.report(f"{hostport(self.context.client.peername)}: {error}", error.__cause__)
         await self._record(Error(str(error)))
         code = error.code if isinstance(error, ConnectionFailure) else None
         if isinstance(error, Killed) or client.head_sent:
@@ -344,7 +347,7 @@ class Exchange:
 
     async def _record(self, error: Error) -> None:
         self.flow.error = self.flow.error or error
-        handlers = self.session.hooks.table.error
+        handlers = self.context.hooks.table.error
         if handlers:
             await fire(handlers, self.flow)
 
@@ -357,9 +360,8 @@ class Exchange:
         self.client.keep_alive = self.client.keep_alive and self.client.body.ended
         if self._upstream is not None:
             upstream, self._upstream = self._upstream, None
-            upstreams = self.session.upstreams
-            if not upstreams.release(upstream):
-                await upstreams.discard(upstream)
+            if not self.origins.release(upstream):
+                await self.origins.discard(upstream)
 
 
 def _response(head: ResponseHead) -> Response:

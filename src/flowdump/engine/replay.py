@@ -2,8 +2,8 @@
 
 ``ReplayClient`` is the client side of such an exchange: it has the whole request, and nobody reads what comes back but
 the flow itself. A ``Replayer`` has a queue and workers that take flows from it, one after the other or several at once.
-A worker keeps its connections for the next flow as long as that was recorded from the same client: what belongs to one
-client is not mixed with another's.
+A worker keeps its connections for the next flow as long as that was recorded from the same client: connections are
+never shared between clients.
 
 The flow itself is sent, not a copy: its response and error are those of the new exchange, and ``flow.revert()`` gives
 back what it was before.
@@ -16,23 +16,25 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from flowdump.connection import ConnectionState, Server
+from flowdump.connection import Client, ConnectionState, Server
+from flowdump.engine.context import Context
 from flowdump.engine.errors import ProtocolError
 from flowdump.engine.exchange import Exchange
 from flowdump.engine.http1.connection import check_size
 from flowdump.engine.http1.framing import CHUNKED, NONE, Framing, options
 from flowdump.engine.http1.heads import RequestHead
 from flowdump.engine.listen.modes import parse
-from flowdump.engine.listen.session import Session
-from flowdump.engine.net.stream import Stream
+from flowdump.engine.upstream.destination import via_of_mode
+from flowdump.engine.upstream.pool import Upstreams
 from flowdump.http.flow import HTTPFlow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from flowdump.engine.context import Services
     from flowdump.engine.http1.framing import Fields
     from flowdump.engine.http1.heads import ResponseHead
-    from flowdump.engine.listen.proxy import Proxy
+    from flowdump.engine.net.stream import Stream
     from flowdump.flow import Flow
     from flowdump.http.flow import Response, ResponseData
 
@@ -127,71 +129,68 @@ class ReplayClient:
         raise ProtocolError("a replayed request cannot become a tunnel", status=502, peer="server")
 
 
-class _NoStream(Stream):
-    """The client connection of a session that has none."""
+class ReplayContext(Context):
+    """The context of one worker. A recorded flow keeps its request's body, even where it was streamed to the origin."""
 
-    def info(self, name: str) -> Any:
-        return None
+    def __init__(self, services: Services) -> None:
+        modes = [parse(spec) for spec in services.options.mode]
+        mode = modes[0] if modes and modes[0].kind == "upstream" else parse("regular")
+        client = Client(peername=("", 0), sockname=("", 0), timestamp_start=time.time(), proxy_mode=mode.stored)
+        client.state = ConnectionState.OPEN
+        super().__init__(services, client, mode, via_of_mode(mode, services.options))
+        self.content: bytes | None = None
 
-    def close(self) -> None:
-        self.closed = True
+    def finished(self, flow: Any) -> None:
+        if flow.request.data.content is None:
+            flow.request.data.content = self.content
+        super().finished(flow)
 
-    def abort(self) -> None:
-        self.closed = True
 
+class Worker:
+    """Sends flows one after the other, and keeps the connections to origins for those of the same recorded client."""
 
-class ReplaySession(Session):
-    """What one worker's exchanges share: connections to origins."""
-
-    def __init__(self, proxy: Proxy) -> None:
-        modes = [parse(spec) for spec in proxy.options.mode]
-        behind_another = [mode for mode in modes[:1] if mode.kind == "upstream"]
-        super().__init__(proxy, _NoStream("client", proxy.streams), [*behind_another, parse("regular")][0])
-        #: The client of the recording whose flows are sent now.
+    def __init__(self, services: Services) -> None:
+        self._context = ReplayContext(services)
+        self._upstreams = Upstreams(self._context)
+        #: The id of the recorded client whose flows are sent now.
         self._recorded_client = ""
-        self._content: bytes | None = None
 
     async def replay(self, flow: HTTPFlow) -> None:
-        """Send the request of a flow, and wait for what comes of it. Never raises, but for cancellation."""
-        if flow.client_conn.id not in (self._recorded_client, self.client.id):
+        """Send the request of a flow, and wait for the end of the exchange. Raises only cancellation."""
+        context = self._context
+        if flow.client_conn.id not in (self._recorded_client, context.client.id):
             await self.end()
             self._recorded_client = flow.client_conn.id
-            self.client = flow.client_conn.copy()
-            self.client.state, self.client.timestamp_end = ConnectionState.OPEN, None
+            context.client = flow.client_conn.copy()
+            context.client.state, context.client.timestamp_end = ConnectionState.OPEN, None
         head = self._prepare(flow)
         try:
-            await Exchange(self, ReplayClient(flow), flow, head).run()
-        except Exception as error:  # a bug of ours: this flow is lost, the others are not
-            self.proxy.log_bug(f"replay of {flow.request.pretty_url}", error)
+            await Exchange(context, self._upstreams, ReplayClient(flow), flow, head).run()
+        except Exception as error:  # a bug of flowdump: this flow is lost, the others are not
+            context.services.log_bug(f"replay of {flow.request.pretty_url}", error)
 
     async def end(self) -> None:
-        """Nobody uses the connections to origins any more."""
-        await self.upstreams.close_all()
-        self.client.timestamp_end = time.time()
-        self.client.state = ConnectionState.CLOSED
+        """Close the connections to origins."""
+        await self._upstreams.close_all()
+        self._context.closed()
 
     def _prepare(self, flow: HTTPFlow) -> RequestHead:
         """Make a recorded flow one that begins now; its request as a head."""
+        context = self._context
         flow.backup()
-        flow.is_replay, flow.response, flow.error, flow.live = "request", None, None, self
+        flow.is_replay, flow.response, flow.error, flow.live = "request", None, None, context
         flow.request.is_replay = True
-        flow.client_conn = self.client
+        flow.client_conn = context.client
         data = flow.request.data
         if data.http_version == b"HTTP/3":
-            data.http_version = b"HTTP/2.0"  # what comes next to it
-        if data.http_version == b"HTTP/2.0" and b"h2" not in self.client.alpn_offers:
-            self.client.alpn_offers = [b"h2", b"http/1.1"]
-        flow.server_conn = Server(address=(data.host, data.port), via=self.via and self.via.spec)
+            data.http_version = b"HTTP/2.0"  # the nearest version
+        if data.http_version == b"HTTP/2.0" and b"h2" not in context.client.alpn_offers:
+            context.client.alpn_offers = [b"h2", b"http/1.1"]
+        flow.server_conn = Server(address=(data.host, data.port), via=context.via and context.via.spec)
         data.timestamp_start = time.time()
         data.timestamp_end = None
-        self._content = data.content
+        context.content = data.content
         return _head(flow)
-
-    def finished(self, flow: Any) -> None:
-        """What was sent stays in the flow, even where it was streamed, or a script answered before it was looked at."""
-        if flow.request.data.content is None:
-            flow.request.data.content = self._content
-        super().finished(flow)
 
 
 def _head(flow: HTTPFlow) -> RequestHead:
@@ -217,8 +216,8 @@ def _head(flow: HTTPFlow) -> RequestHead:
 class Replayer:
     """Sends flows again, at most ``client_replay_concurrency`` at a time (-1: any number)."""
 
-    def __init__(self, proxy: Proxy) -> None:
-        self.proxy = proxy
+    def __init__(self, services: Services) -> None:
+        self._services = services
         self._waiting: deque[Flow] = deque()
         #: Where more flows come from, each read as far as it is needed.
         self._sources: deque[Iterator[Flow]] = deque()
@@ -264,7 +263,7 @@ class Replayer:
     def _is_fit(self, flow: Flow) -> bool:
         reason = "the run is about to end" if self._is_stopped else refusal(flow)
         if reason:
-            self.proxy.log.warn(f"flow {flow.id} is not replayed: {reason}")
+            self._services.log.warn(f"flow {flow.id} is not replayed: {reason}")
         return not reason
 
     def _next(self) -> HTTPFlow | None:
@@ -278,7 +277,7 @@ class Replayer:
 
     def _fill(self) -> None:
         """One more worker, if there is something for it; it sees to the next one."""
-        limit = self.proxy.options.client_replay_concurrency
+        limit = self._services.options.client_replay_concurrency
         if (self._waiting or self._sources) and (limit < 0 or len(self._workers) < limit):
             task = asyncio.get_running_loop().create_task(self._work())
             self._workers.add(task)
@@ -289,14 +288,14 @@ class Replayer:
         self._fill()
         if flow is None:
             return
-        session = ReplaySession(self.proxy)
+        worker = Worker(self._services)
         try:
             while flow is not None:
                 self._under_way += 1
                 try:
-                    await session.replay(flow)
+                    await worker.replay(flow)
                 finally:
                     self._under_way -= 1
                 flow = self._next()
         finally:
-            await session.end()
+            await worker.end()

@@ -542,8 +542,8 @@ async def test_many_queries_leave_nothing_behind() -> None:
         for _ in range(300):
             await ask(proxy.port, query())
         await over_tcp(proxy.port, query())
-        await until(lambda: not listener.tasks and not proxy.proxy._sessions)
-        assert (listener._peers, listener.queries, listener.held._waiting) == ({}, 0, {})
+        await until(lambda: not listener.tasks and not proxy.proxy.sessions)
+        assert (listener._peers, listener.queries) == ({}, 0)
         assert descriptors() <= at_first + 2  # what asyncio closes in a moment
 
 
@@ -624,12 +624,12 @@ async def test_a_port_that_one_transport_lacks_is_not_the_one(monkeypatch: pytes
     tried: list[int] = []
     listen = udp_listener.listen
 
-    async def taken(proxy: Any, mode: Any, host: str, port: int) -> None:
+    async def taken(services: Any, mode: Any, host: str, port: int, refusal: Any) -> Any:
         tried.append(port)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
             if len(tried) < 4:
                 other.bind((host, port))
-            await listen(proxy, mode, host, port)
+            return await listen(services, mode, host, port, refusal)
 
     monkeypatch.setattr(udp_listener, "listen", taken)
 

@@ -411,5 +411,5 @@ async def _repeat(proxy: Running, messages: list[bytes], times: int) -> None:
         for raw in messages:
             assert await proxy.send(raw, half_close=False)
     proxy.log.clear()
-    await until(lambda: not proxy.proxy._sessions and not proxy.proxy.streams)
+    await until(lambda: not proxy.proxy.sessions and not proxy.proxy.streams)
     gc.collect()

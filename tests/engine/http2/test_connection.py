@@ -479,7 +479,7 @@ async def test_the_reason_of_a_goaway_is_told() -> None:
 async def test_a_connection_that_is_not_used_is_no_error(pki: Authorities) -> None:
     async with origin(OK, ssl=pki.serve("example.com")) as server, running(**pki.trust) as proxy:
         assert await agreed_protocol(proxy, server.port, "h2") == "h2"
-        await until(lambda: not proxy.proxy._sessions)
+        await until(lambda: not proxy.proxy.sessions)
         assert proxy.flows == []
         assert not [line for line in proxy.log if line.startswith("warn")]
 
@@ -569,7 +569,7 @@ def test_a_silent_origin_is_pinged_and_given_up_when_it_does_not_answer(monkeypa
             assert len(server.peers) == 2
 
     async def peer_gone(proxy: Running) -> None:
-        (session,) = proxy.proxy._sessions.values()
+        (session,) = proxy.proxy.sessions.values()
         while session.upstreams._http2._open:
             await asyncio.sleep(0.01)
 

@@ -154,7 +154,7 @@ async def test_a_client_that_falls_silent_is_dropped(said: bytes, option: str, f
             assert reply.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
         else:
             assert reply in (b"", b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await until(lambda: not proxy.proxy._sessions)
+        await until(lambda: not proxy.proxy.sessions)
         assert len(proxy.flows) == flows
         assert all(flow.error is not None for flow in proxy.flows)
         assert_quiet(proxy)
@@ -265,7 +265,7 @@ def test_thousands_of_idle_connections_cost_little_and_leave_nothing() -> None:
                 sockets: list[socket.socket] = []
                 while len(sockets) < IDLE:  # never more than wait in the backlog
                     sockets.extend(socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(500))
-                    await until(lambda: len(proxy.proxy._sessions) == len(sockets))
+                    await until(lambda: len(proxy.proxy.sessions) == len(sockets))
                 used = memory()[0]
                 assert used < IDLE * 12_000
             begun = time.process_time()
@@ -273,7 +273,7 @@ def test_thousands_of_idle_connections_cost_little_and_leave_nothing() -> None:
             assert time.process_time() - begun < 2
             for sock in sockets:
                 sock.close()
-            await until(lambda: not proxy.proxy._sessions and not proxy.proxy.streams)
+            await until(lambda: not proxy.proxy.sessions and not proxy.proxy.streams)
             assert len(proxy.flows) == 2
 
     run(scenario(), patience=3 * PATIENCE)  # it takes six seconds where nobody else computes
@@ -288,7 +288,7 @@ async def test_half_open_handshakes_end_by_themselves() -> None:
         )
         assert time.monotonic() - before < 30
         assert set(replies) <= {b"", b"HTTP/1.1 200 Connection established\r\n\r\n"}
-        await until(lambda: not proxy.proxy._sessions and not proxy.proxy.streams)
+        await until(lambda: not proxy.proxy.sessions and not proxy.proxy.streams)
         assert_quiet(proxy)
 
 

@@ -66,13 +66,13 @@ def check(proxy: Running) -> None:
 
 
 async def sessions_end(proxy: Running) -> None:
-    await until(lambda: not proxy.proxy._sessions)
+    await until(lambda: not proxy.proxy.sessions)
 
 
 @pytest.mark.parametrize("kind", MODES)
 def test_any_bytes_from_a_client(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flowdump.engine.listen.first_bytes.SILENCE", 0.005)
-    monkeypatch.setattr("flowdump.engine.listen.session.LINGER", 0.05)
+    monkeypatch.setattr("flowdump.engine.net.stream.LINGER", 0.05)
 
     @SETTINGS
     @given(inputs=st.lists(INPUTS, min_size=1, max_size=4))

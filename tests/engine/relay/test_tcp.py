@@ -13,9 +13,9 @@ from tests.support.interception import Authorities, trusting, with_alpn
 from tests.support.live import Running, running
 from tests.support.peers import close, echo, greet, serving, socks, tunnel
 
-from flowdump.engine.listen.destination import ENTRANCES
+from flowdump.engine.listen.destination import DESTINATIONS
 from flowdump.engine.relay import tcp as engine_tunnel
-from flowdump.engine.upstream.pool import Destination
+from flowdump.engine.upstream.destination import Destination
 from flowdump.exceptions import ControlException
 from flowdump.tcp import TCPFlow
 
@@ -491,7 +491,7 @@ async def test_a_reader_that_stalls_stops_the_sender() -> None:
         reader, writer = await proxy.connect()
         await reader.readexactly(1)
         await asyncio.sleep(0.3)
-        (relay,) = next(iter(proxy.proxy._sessions.values())).relays.values()
+        (relay,) = next(iter(proxy.proxy.sessions.values())).context.relays.values()
         passed = sum(len(message.content) for message in relay._flow.messages)
         assert passed < 24 * 1024 * 1024
         total = 1
@@ -565,12 +565,11 @@ async def test_raw_tcp_cannot_be_asked_for_credentials(inside_tls: bool) -> None
     async with serving(echo) as server, running(mode=["transparent"], proxyauth="a:b") as proxy:
         destination = Destination("127.0.0.1", server.port, tls=False)
 
-        async def entrance(session: Any) -> bool:
-            session.destination = destination
-            return True
+        async def find(context: Any, stream: Any) -> Destination:
+            return destination
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(ENTRANCES, "transparent", entrance)
+            patch.setitem(DESTINATIONS, "transparent", find)
             reader, writer = await proxy.connect()
             if inside_tls:
                 await writer.start_tls(trusting(check_hostname=False), server_hostname="a.example")

@@ -15,7 +15,7 @@ from tests.support.peers import close, echo, serving, tunnel
 from flowdump.addons.proxyauth import ProxyAuth
 from flowdump.connection import Server, ServerSpec
 from flowdump.engine.errors import ConnectError
-from flowdump.engine.upstream.proxy_chain import Via, via_of_server
+from flowdump.engine.upstream.destination import Via, via_of_server
 from flowdump.http import HTTPFlow
 from flowdump.options import Options
 

@@ -107,8 +107,8 @@ async def test_a_flood_of_frames_leaves_time_for_others() -> None:
         async with wires(proxy) as (client, server):
             reading = asyncio.create_task(server.rest())
             client.writer.write(fragments(FRAGMENTS, b""))
-            (session,) = proxy.proxy._sessions.values()
-            (relay,) = session.websockets.values()
+            (session,) = proxy.proxy.sessions.values()
+            (relay,) = session.context.websockets.values()
             assert (await proxy.send(get(other.port))).endswith(b"hi")
             assert relay._from_client.lengths  # it is not through
             client.writer.transport.abort()

@@ -376,7 +376,7 @@ async def test_the_relay_uses_little_of_a_stream(monkeypatch: pytest.MonkeyPatch
         if end == "violation":
             client.send(0x83)
         else:
-            next(iter(proxy.proxy._sessions.values())).leave()
+            next(iter(proxy.proxy.sessions.values())).context.leave()
         for wire in (client, server):
             await until_close(wire)
             wire.writer.close()
@@ -650,7 +650,7 @@ async def test_a_cancelled_websocket_is_recorded() -> None:
         async def websocket_message(self, flow: HTTPFlow) -> None:  # type: ignore[override]
             self.events.append("websocket_message")
             proxy = proxies[0]
-            for task in list(proxy.proxy._sessions):
+            for task in list(proxy.proxy.sessions):
                 task.cancel()
             await asyncio.Event().wait()
 
@@ -718,7 +718,7 @@ async def test_a_receiver_that_does_not_read_holds_the_sender_up(streamed: bool)
         async with wires(proxy) as (client, server):
             server.writer.transport.pause_reading()
             pouring = asyncio.create_task(pour(client))
-            flow = next(iter(next(iter(proxy.proxy._sessions.values())).websockets.values()))._flow
+            flow = next(iter(next(iter(proxy.proxy.sessions.values())).context.websockets.values()))._flow
             assert flow.websocket is not None
             await until(lambda: flow.websocket.messages)
             count = -1

@@ -25,19 +25,16 @@ import contextlib
 import os
 import time
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from flowdump.connection import Server, hostport
 from flowdump.dns.message import DNSFlow, DNSMessage, MalformedMessage, ResourceRecord
 from flowdump.engine.errors import ConnectError, ConnectionFailure, Killed, PeerClosed, ProtocolError, TimedOut
-from flowdump.engine.held import fire_and_wait
 from flowdump.flow import Error
 from flowdump.runtime.hooks import fire
 
 if TYPE_CHECKING:
-    from flowdump.connection import Client
-    from flowdump.engine.listen.modes import Mode
-    from flowdump.engine.listen.proxy import Proxy
+    from flowdump.engine.context import Context
 
 FORMERR: Final = 1
 SERVFAIL: Final = 2
@@ -64,26 +61,23 @@ class Asker(Protocol):
 
 
 class DnsClient:
-    """The queries of one client; ``held`` is what their flows tell about ``resume()`` and the like."""
+    """The queries of one client."""
 
-    def __init__(self, proxy: Proxy, mode: Mode, client: Client, asker: Asker, held: Any) -> None:
-        self._proxy = proxy
-        self._mode = mode
-        self._client = client
+    def __init__(self, context: Context, asker: Asker) -> None:
+        self._context = context
+        self._client = context.client
         self._asker = asker
-        self._held = held
 
     async def answer(self, wire: bytes) -> bytes:
         """What to send for a query; empty for nothing. Cancelling it is all that it raises."""
         server = Server(transport_protocol=self._client.transport_protocol)
-        if self._mode.target is not None:
-            server.address = (self._mode.target.host, self._mode.target.port)
-        flow = DNSFlow(self._client, server, live=self._held)
+        if self._context.mode.target is not None:
+            server.address = (self._context.mode.target.host, self._context.mode.target.port)
+        flow = DNSFlow(self._client, server, live=self._context)
         try:
             answer = await self._answer(flow, wire)
         finally:
-            flow.live = False
-            self._proxy.on_flow(flow)
+            self._context.finished(flow)
         if len(answer) > PLAIN_UDP and self._client.transport_protocol == "udp":
             return fit(answer, udp_limit(wire))
         return answer
@@ -107,7 +101,7 @@ class DnsClient:
             raise
 
     async def _exchange(self, flow: DNSFlow, wire: bytes) -> bytes:
-        await fire_and_wait(self._proxy.hooks, "dns_request", flow, self._held)
+        await self._context.fire("dns_request", flow)
         reply = None
         if flow.response is None and flow.server_conn.address is None:
             flow.response = self._from_hosts(flow.request)
@@ -115,14 +109,14 @@ class DnsClient:
             reply = await self._forward(flow, _as_sent(flow.request, wire, "query"))
             flow.response = reply.message
             self._strip(flow.response)
-        await fire_and_wait(self._proxy.hooks, "dns_response", flow, self._held)
+        await self._context.fire("dns_response", flow)
         if flow.response is None:  # a script took it away
             return b""
         return _as_sent(flow.response, reply.wire if reply else b"", "answer")
 
     async def _fail(self, flow: DNSFlow, reason: str) -> None:
         flow.error = flow.error or Error(reason)
-        await fire(self._proxy.hooks.table.dns_error, flow)
+        await fire(self._context.hooks.table.dns_error, flow)
 
     # -- answers of our own --------------------------------------------------------------------------------------
 
@@ -131,7 +125,7 @@ class DnsClient:
         question = query.question
         if question is None or question.class_ != _IN or question.type not in (_A, _AAAA) or query.op_code:
             return None
-        found = self._proxy.resolver.look_up(question.name, 4 if question.type == _A else 6)
+        found = self._context.services.resolver.look_up(question.name, 4 if question.type == _A else 6)
         if found is None:
             return None
         records = [ResourceRecord(question.name, question.type, _IN, 0, ip_address(text).packed) for text in found]
@@ -139,7 +133,7 @@ class DnsClient:
 
     def _strip(self, answer: DNSMessage) -> None:
         """Take out of HTTPS records what would lead clients around us (options strip_ech, http3)."""
-        options = self._proxy.options
+        options = self._context.options
         for record in answer.answers:
             if record.type != _HTTPS:
                 continue
@@ -154,8 +148,8 @@ class DnsClient:
     async def _forward(self, flow: DNSFlow, query: bytes) -> Reply:
         """The answer of a server, with the id of the query. Raises ConnectionFailure, ProtocolError."""
         address = flow.server_conn.address
-        places = [(address[0], address[1])] if address else self._proxy.resolver.servers()
-        limit = self._proxy.options.dns_timeout / len(places) or None
+        places = [(address[0], address[1])] if address else self._context.services.resolver.servers()
+        limit = self._context.options.dns_timeout / len(places) or None
         for left, place in zip(range(len(places) - 1, -1, -1), places, strict=True):
             flow.server_conn.address = place
             try:
@@ -164,7 +158,7 @@ class DnsClient:
             except (ConnectError, PeerClosed, TimedOut) as error:
                 if not left:
                     raise
-                self._proxy.log.debug(f"{hostport(self._client.peername)}: {error}; the next name server is asked")
+                self._context.log.debug(f"{hostport(self._client.peername)}: {error}; the next name server is asked")
                 flow.server_conn = Server(transport_protocol=self._client.transport_protocol)
         reply.message.id = flow.request.id
         return Reply(query[:2] + reply.wire[2:], reply.message)

@@ -14,11 +14,11 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
-from flowdump.connection import Client, ConnectionState, Server, hostport
+from flowdump.connection import ConnectionState, Server, hostport
 from flowdump.engine.dns.server import DnsClient, Reply, reply_to
 from flowdump.engine.errors import ConnectError, ConnectionFailure, PeerClosed, TimedOut
 from flowdump.engine.net.dialer import is_address
-from flowdump.engine.upstream.pool import Destination
+from flowdump.engine.upstream.destination import Destination
 from flowdump.runtime.hook_data import ServerData
 from flowdump.runtime.hooks import fire
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     from flowdump.connection import Address
     from flowdump.dns.message import DNSFlow
-    from flowdump.engine.listen.proxy import Proxy
-    from flowdump.engine.listen.session import Session
+    from flowdump.engine.context import Context
     from flowdump.engine.net.stream import Stream
-    from flowdump.engine.upstream.pool import Upstream
+    from flowdump.engine.upstream.connection import Upstream
+    from flowdump.engine.upstream.pool import Upstreams
 
 #: Queries of one TCP client that are under way at a time; it is read no further meanwhile.
 PIPELINED = 32
@@ -45,13 +45,12 @@ MAX_DATAGRAM = 65535
 class UdpAsker:
     """Asks servers for one client over UDP."""
 
-    def __init__(self, proxy: Proxy, client: Client) -> None:
-        self._proxy = proxy
-        self._client = client
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     async def ask(self, query: bytes, flow: DNSFlow, limit: float | None) -> Reply:
         """Raises ConnectError, TimedOut, ProtocolError."""
-        async with connected(self._proxy, self._client, flow.server_conn) as sock:
+        async with connected(self._context, flow.server_conn) as sock:
             loop = asyncio.get_running_loop()
             address = hostport(flow.server_conn.address or ("", 0))
             try:
@@ -68,13 +67,13 @@ class UdpAsker:
 
 
 @contextlib.asynccontextmanager
-async def connected(proxy: Proxy, client: Client, server: Server) -> AsyncIterator[socket.socket]:
+async def connected(context: Context, server: Server) -> AsyncIterator[socket.socket]:
     """A UDP socket that is connected to ``server.address``, with the events of a connection. Raises ConnectError."""
-    table, data = proxy.hooks.table, ServerData(server, client)
+    table, data = context.hooks.table, ServerData(server, context.client)
     server.timestamp_start = time.time()
     await fire(table.server_connect, data)
     try:
-        sock = await _udp_socket(proxy, server)
+        sock = await _udp_socket(context, server)
     except ConnectError as error:
         server.error = str(error)
         await fire(table.server_connect_error, data)
@@ -90,15 +89,15 @@ async def connected(proxy: Proxy, client: Client, server: Server) -> AsyncIterat
             await fire(table.server_disconnected, data)
 
 
-async def _udp_socket(proxy: Proxy, server: Server) -> socket.socket:
+async def _udp_socket(context: Context, server: Server) -> socket.socket:
     if server.error:  # set by a script in server_connect
         raise ConnectError(server.error)
     assert server.address is not None
     family, address = await _resolve(server.address)
-    if proxy.is_own_address(address):
+    if context.services.is_own_address(address):
         raise ConnectError(f"{hostport(server.address)} is this proxy itself")
     try:
-        return _open_socket(family, address, proxy.options.connect_addr)
+        return _open_socket(family, address, context.options.connect_addr)
     except OSError as error:  # no descriptors, no route, a local address that is none
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise ConnectError(f"cannot reach {hostport(server.address)}: {reason}") from None
@@ -135,8 +134,9 @@ async def _resolve(address: Address) -> tuple[int, Any]:
 class TcpAsker:
     """Asks servers for one client over TCP."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, context: Context, upstreams: Upstreams) -> None:
+        self._context = context
+        self._upstreams = upstreams
         self._idle: list[Upstream] = []
 
     async def ask(self, query: bytes, flow: DNSFlow, limit: float | None) -> Reply:
@@ -157,7 +157,7 @@ class TcpAsker:
         server = flow.server_conn
         assert server.address is not None
         destination = Destination(server.address[0], server.address[1], tls=False)
-        return await self._exchange(query, await self._session.upstreams.connect(destination, server))
+        return await self._exchange(query, await self._upstreams.connect(destination, server))
 
     def _reused(self, flow: DNSFlow) -> Upstream | None:
         for upstream in self._idle:
@@ -193,7 +193,7 @@ class TcpAsker:
         upstream.stream.close()
         server = upstream.server
         server.state, server.timestamp_end = ConnectionState.CLOSED, time.time()
-        await fire(self._session.hooks.table.server_disconnected, ServerData(server, self._session.client))
+        await fire(self._context.hooks.table.server_disconnected, ServerData(server, self._context.client))
 
 
 async def take_message(stream: Stream) -> bytes | None:
@@ -211,29 +211,30 @@ async def take_message(stream: Stream) -> bytes | None:
 # -- TCP, towards clients ----------------------------------------------------------------------------------------
 
 
-class DnsSession:
+class TcpServer:
     """A client that asks over TCP."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._asker = TcpAsker(session)
-        self._client = DnsClient(session.proxy, session.mode, session.client, self._asker, session)
+    def __init__(self, context: Context, stream: Stream, upstreams: Upstreams) -> None:
+        self._context = context
+        self._stream = stream
+        self._asker = TcpAsker(context, upstreams)
+        self._client = DnsClient(context, self._asker)
         self._slots = asyncio.Semaphore(PIPELINED)
         self._under_way = 0
 
     async def run(self) -> None:
         """Until the client has no more queries, and the last one is answered."""
-        session, stream = self._session, self._session.stream
-        stream.idle_limit = session.options.client_timeout or None
+        context, stream = self._context, self._stream
+        stream.idle_limit = context.options.client_timeout or None
         try:
             async with asyncio.TaskGroup() as group:
-                while not session.proxy.stopping:
+                while not context.services.stopping:
                     await self._slots.acquire()
                     wire = await self._next(stream)
                     if wire is None:
                         break
                     self._under_way += 1
-                    session.busy = True
+                    context.busy = True
                     group.create_task(self._serve(wire))
         finally:
             await self._asker.close()
@@ -242,11 +243,11 @@ class DnsSession:
         try:
             return await take_message(stream)
         except ConnectionFailure as error:  # queries under way go on: there is still a flow to finish
-            self._session.proxy.log.debug(f"{self._session}: {error}")
+            self._context.log.debug(f"{self._context}: {error}")
             return None
 
     async def _serve(self, wire: bytes) -> None:
-        stream = self._session.stream
+        stream = self._stream
         try:
             answer = await self._client.answer(wire)
             if answer:
@@ -257,15 +258,6 @@ class DnsSession:
             self._slots.release()
             self._under_way -= 1
             if not self._under_way:
-                self._session.busy = False
-                if self._session.proxy.stopping:
+                self._context.busy = False
+                if self._context.services.stopping:
                     stream.close()
-
-
-async def serve(session: Session) -> None:
-    """Answer the queries of a TCP client, or pass them on unseen where the name server is one of ``ignore_hosts``."""
-    target = session.mode.target
-    if target is not None and session.proxy.tls.is_ignored(hostport((target.host, target.port))):
-        await session.pass_on()
-    else:
-        await DnsSession(session).run()

@@ -16,7 +16,7 @@ from flowdump.http.headers import Headers
 
 if TYPE_CHECKING:
     from flowdump.engine.http1.heads import RequestHead
-    from flowdump.engine.upstream.pool import Destination
+    from flowdump.engine.upstream.destination import Destination
     from flowdump.http.flow import HTTPFlow
 
 _parsed = lru_cache(maxsize=256)(urls.parse)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flowdump.engine.http1.framing import Fields
     from flowdump.engine.http1.heads import RequestHead, ResponseHead
     from flowdump.engine.net.stream import Stream
-    from flowdump.engine.upstream.pool import Upstream
+    from flowdump.engine.upstream.connection import Upstream
     from flowdump.http.flow import Request, RequestData
     from flowdump.options.store import Options
 

@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from flowdump.connection import Server
+    from flowdump.engine.context import Context
     from flowdump.engine.http2.client import Http2Client
-    from flowdump.engine.listen.session import Session
-    from flowdump.engine.upstream.pool import Destination, Upstream
+    from flowdump.engine.upstream.connection import Upstream
+    from flowdump.engine.upstream.destination import Destination
 
 
 class Http2Pool:
     """``closed`` is called with the facts of a connection that has ended."""
 
-    def __init__(self, session: Session, closed: Callable[[Server], Awaitable[None]]) -> None:
-        self._session = session
+    def __init__(self, context: Context, closed: Callable[[Server], Awaitable[None]]) -> None:
+        self._context = context
         self._closed = closed
         self._connections: dict[Destination, Http2Client] = {}
         #: Whoever connects at the moment; the result is the error, or None.
@@ -78,11 +79,11 @@ class Http2Pool:
 
     def possible(self, destination: Destination) -> bool:
         """Whether a connection to a destination may turn out to speak HTTP/2."""
-        return bool(self._session.options.http2) and (destination.tls or self._by_prior_knowledge(destination))
+        return bool(self._context.options.http2) and (destination.tls or self._by_prior_knowledge(destination))
 
     def _by_prior_knowledge(self, destination: Destination) -> bool:
         """A client that speaks HTTP/2 without TLS knows that its origin does (RFC 9113 section 3.3), or guesses."""
-        guess = self._session.prior_knowledge and not destination.tls and destination == self._session.destination
+        guess = self._context.prior_knowledge and not destination.tls and destination == self._context.destination
         return guess and destination not in self._http1
 
     def adopt(self, upstream: Upstream) -> bool:
@@ -93,7 +94,7 @@ class Http2Pool:
             return False
         from flowdump.engine.http2.client import Http2Client
 
-        connection = Http2Client(upstream, self._session.options, self._on_end)
+        connection = Http2Client(upstream, self._context.options, self._on_end)
         self._connections[destination] = connection
         self._open.add(connection)
         return True

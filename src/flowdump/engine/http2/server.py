@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import traceback
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from h2 import events as h2_events
@@ -23,28 +22,28 @@ from flowdump.engine.http2.codec import MAX_STREAMS
 from flowdump.engine.http2.connection import PREFACE, Http2Connection
 from flowdump.engine.http2.stream import CANCEL, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM, Http2Stream
 from flowdump.engine.http2.tunnel import Http2Tunnel
+from flowdump.engine.listen.requests import flow_of, record_refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flowdump.engine.context import Context
     from flowdump.engine.errors import ConnectionFailure
     from flowdump.engine.http1.framing import Fields, Framing
     from flowdump.engine.http1.heads import RequestHead, ResponseHead
-    from flowdump.engine.listen.session import Session
     from flowdump.engine.net.stream import Stream
+    from flowdump.engine.upstream.connection import Origins
     from flowdump.http.flow import HTTPFlow, Response, ResponseData
 
 
-async def serve(session: Session) -> None:
+async def serve(context: Context, stream: Stream, origins: Origins) -> None:
     """All that a client wants over one HTTP/2 connection. The preface is in the buffer, or comes."""
-    stream = session.stream
     while len(stream.buffer) < len(PREFACE):
         if not PREFACE.startswith(stream.buffer) or not await stream.more():
             break
     if not stream.buffer and stream.at_eof:
         return  # browsers open connections that they may need, and close them when they do not
-    connection = Http2Server(session)
-    await connection.run()
+    await Http2Server(context, stream, origins).run()
 
 
 class ServerStream(Http2Stream):
@@ -194,15 +193,16 @@ class Http2Server(Http2Connection[ServerStream]):
 
     client_side = False
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session.stream, session.options, session.options.body_timeout or None)
-        self.session = session
+    def __init__(self, context: Context, stream: Stream, origins: Origins) -> None:
+        super().__init__(stream, context.options, context.options.body_timeout or None)
+        self.context = context
+        self.origins = origins
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Serve until the client has gone and every exchange is over."""
-        session = self.session
-        session.on_leave = self.leave
+        context = self.context
+        context.on_leave = self.leave
         try:
             self._preface()
             await self.pump()
@@ -215,7 +215,7 @@ class Http2Server(Http2Connection[ServerStream]):
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            session.busy = False
+            context.busy = False
 
     def _preface(self) -> None:
         data = self.stream.take(len(PREFACE))
@@ -226,9 +226,8 @@ class Http2Server(Http2Connection[ServerStream]):
 
     async def _refused(self, error: ProtocolError) -> None:
         """The connection ended because of what the client did: recorded, and the client may read why."""
-        session = self.session
-        await session.record_refused(b"", error)
-        await session.linger()
+        await record_refused(self.context, b"", error)
+        await self.stream.linger()
 
     # -- requests ------------------------------------------------------------------------------------------------
 
@@ -269,9 +268,8 @@ class Http2Server(Http2Connection[ServerStream]):
         return head._replace(method=b"GET", headers=(*head.headers, *fields), framing=NONE)
 
     def _start(self, work: Any) -> None:
-        session = self.session
-        if not session.busy:
-            session.busy = True
+        if not self.context.busy:
+            self.context.busy = True
             self.stream.idle_limit = None  # streams have limits of their own
         task = self.loop.create_task(work)
         self._tasks.add(task)
@@ -281,17 +279,16 @@ class Http2Server(Http2Connection[ServerStream]):
         """Raises ProtocolError."""
         if head.method == b"CONNECT":
             raise ProtocolError("CONNECT over HTTP/2 is not supported", status=501)
-        if self.session.destination is None and head.target.startswith(b"/"):
+        if self.context.destination is None and head.target.startswith(b"/"):
             target = b"%b://%b%b" % (http2_fields.scheme_of(headers), head.host or b"", head.target)
             head = head._replace(target=target)
-        return self.session._flow(head)
+        return flow_of(self.context, head)
 
     async def _exchange(self, stream: ServerStream, flow: HTTPFlow, head: RequestHead) -> None:
         try:
-            await Exchange(self.session, stream, flow, head).run()
+            await Exchange(self.context, self.origins, stream, flow, head).run()
         except Exception as error:  # a bug of ours: this stream is lost, the others are not
-            text = "".join(traceback.format_exception(error)).rstrip()
-            self.session.proxy.log.error(f"{self.session}: internal error: {text}")
+            self.context.services.log_bug(str(self.context), error)
         finally:
             stream.over()
             self.resets.earn()
@@ -308,7 +305,7 @@ class Http2Server(Http2Connection[ServerStream]):
         else:
             stream.fail(error.status, str(error), parts.get(b":method", b""))
             stream.over()
-        await self.session.record_refused(line, error)
+        await record_refused(self.context, line, error)
 
     HANDLERS: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
         **Http2Connection.HANDLERS,
@@ -318,8 +315,8 @@ class Http2Server(Http2Connection[ServerStream]):
     # -- the end -------------------------------------------------------------------------------------------------
 
     def on_idle(self) -> None:
-        self.session.busy = False
-        self.stream.idle_limit = self.session.options.client_timeout or None
+        self.context.busy = False
+        self.stream.idle_limit = self.context.options.client_timeout or None
         super().on_idle()
 
     def leave(self) -> None:

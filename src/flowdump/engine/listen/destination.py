@@ -1,7 +1,7 @@
-"""Where a client wants to go, before it has said anything that belongs there: one function per mode.
+"""Where a client wants to go before it has said anything that belongs there: one function per mode.
 
-A proxy for HTTP (``regular``, ``upstream``) needs none: its requests say so. Each function sets the destination of the
-session and returns True, or returns False when the client is not to be served; it has its answer by then.
+The modes regular and upstream need none: each HTTP request names its host. The functions return the destination, or
+None for a client that is not served; it has its answer then.
 """
 
 from __future__ import annotations
@@ -14,67 +14,70 @@ from flowdump.engine.errors import ProtocolError
 from flowdump.engine.http1.error_page import error_page
 from flowdump.engine.listen import original_destination
 from flowdump.engine.net import socks5
-from flowdump.engine.upstream.pool import Destination
+from flowdump.engine.relay import tcp
+from flowdump.engine.upstream.destination import Destination
 from flowdump.runtime.hook_data import Socks5AuthData
 from flowdump.runtime.hooks import fire
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from flowdump.engine.listen.session import Session
+    from flowdump.engine.context import Context
+    from flowdump.engine.net.stream import Stream
 
-#: What an HTTP/1 request begins with, unlike any version of SOCKS.
+#: The beginning of an HTTP/1 request; no version of SOCKS begins like this.
 _HTTP = re.compile(rb"[A-Z]{3,16} ").match
 
-#: The answer of a SOCKS 4 server that does not want to (there is no other way to tell such a client).
+#: The SOCKS 4 reply "request rejected or failed", the only refusal that such a client understands.
 _SOCKS4_REJECTED = b"\0\x5b" + bytes(6)
 
 
-async def _reverse(session: Session) -> bool:
-    target = session.mode.target
+async def _reverse(context: Context, stream: Stream) -> Destination | None:
+    target = context.mode.target
     assert target is not None
-    session.destination = Destination(target.host, target.port, tls=target.scheme in ("https", "tls"))
-    return True
+    return Destination(target.host, target.port, tls=target.scheme in ("https", "tls"))
 
 
-async def _transparent(session: Session) -> bool:
-    stream = session.stream
+async def _transparent(context: Context, stream: Stream) -> Destination | None:
     sockname = stream.info("sockname")
     try:
         host, port = original_destination.original_destination(stream.info("socket"), sockname)
     except OSError:  # not redirected: with TPROXY our own end has the address that was meant
         host, port = sockname[:2]
-    if session.proxy.is_own_address((host, port)):
-        session.proxy.log.warn(
-            f"{hostport(session.client.peername)}: came to the transparent proxy itself, no rule has redirected it"
+    if context.services.is_own_address((host, port)):
+        context.log.warn(
+            f"{hostport(context.client.peername)}: came to the transparent proxy itself, no rule has redirected it"
         )
         stream.abort()
-        return False
-    session.destination = Destination(host, port, tls=False)
-    return True
+        return None
+    return Destination(host, port, tls=False)
 
 
-async def _socks5(session: Session) -> bool:
-    stream = session.stream
-    stream.idle_limit = session.options.client_timeout or None
+async def _socks5(context: Context, stream: Stream) -> Destination | None:
+    stream.idle_limit = context.options.client_timeout or None
     if not stream.buffer and not await stream.more():
-        return False
+        return None
+
+    async def check(user: str, password: str) -> bool:
+        """Ask the addon that handles ``socks5_auth``."""
+        data = Socks5AuthData(context.client, user, password)
+        await fire(context.hooks.table.socks5_auth, data)
+        return data.valid
+
     try:
         if stream.buffer[0] != socks5.VERSION:
-            _answer_stranger(session)
-        host, port = await socks5.accept(stream, _checker(session) if session.options.proxyauth else None)
+            _refuse_other_protocol(stream)
+        host, port = await socks5.accept(stream, check if context.options.proxyauth else None)
     except ProtocolError as error:
-        session.proxy.log.warn(f"{hostport(session.client.peername)}: {error}")
-        await session.record_failure(error)
-        await session.linger()
-        return False
-    session.destination = Destination(host, port, tls=False)
-    return True
+        context.log.warn(f"{hostport(context.client.peername)}: {error}")
+        await tcp.record_failure(context, error)
+        await stream.linger()
+        return None
+    return Destination(host, port, tls=False)
 
 
-def _answer_stranger(session: Session) -> None:
-    """Something else than SOCKS 5, answered in its own words where these are known. Raises ProtocolError."""
-    stream = session.stream
+def _refuse_other_protocol(stream: Stream) -> None:
+    """Refuse a client that does not speak SOCKS 5, in its own protocol where that is known. Raises ProtocolError."""
     if stream.buffer[0] == 4:
         stream.write(_SOCKS4_REJECTED)
         raise ProtocolError("SOCKS 4 is not supported, SOCKS 5 is", status=400)
@@ -84,19 +87,8 @@ def _answer_stranger(session: Session) -> None:
     raise ProtocolError(text, status=400)
 
 
-def _checker(session: Session) -> Callable[[str, str], Awaitable[bool]]:
-    """Asks whoever handles ``socks5_auth``."""
-
-    async def check(user: str, password: str) -> bool:
-        data = Socks5AuthData(session.client, user, password)
-        await fire(session.hooks.table.socks5_auth, data)
-        return data.valid
-
-    return check
-
-
-#: Kind of mode -> its entrance.
-ENTRANCES: dict[str, Callable[[Session], Awaitable[bool]]] = {
+#: Kind of mode -> the function that finds the destination.
+DESTINATIONS: dict[str, Callable[[Context, Stream], Awaitable[Destination | None]]] = {
     "reverse": _reverse,
     "transparent": _transparent,
     "socks5": _socks5,

@@ -6,27 +6,25 @@ import asyncio
 import errno
 import ipaddress
 import os
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from flowdump.connection import hostport
+from flowdump.engine.context import Services, plain_address
 from flowdump.engine.errors import PeerClosed
 from flowdump.engine.listen import original_destination
 from flowdump.engine.listen.modes import Mode, parse
 from flowdump.engine.listen.session import Session
-from flowdump.engine.net.stream import Stream, Streams
+from flowdump.engine.net.stream import Stream
 from flowdump.exceptions import OptionsError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flowdump.engine.dns.resolver import Resolver
-    from flowdump.engine.net.dialer import Dialer
+    from flowdump.engine.context import Hooks, Log
     from flowdump.engine.relay.udp_listener import UdpListener
     from flowdump.engine.tls.interception import Interception
     from flowdump.flow import Flow
     from flowdump.options.store import Options
-    from flowdump.runtime.hooks import HookTable
 
 #: Seconds between two looks for streams that were idle for too long.
 TICK = 1.0
@@ -47,54 +45,21 @@ _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 QUIET = 10.0
 
 
-class Hooks(Protocol):
-    """Whoever holds the current hook table."""
-
-    @property
-    def table(self) -> HookTable: ...
-
-    def report(self, text: str, error: BaseException | None) -> None:
-        """Tell of what a script did wrong outside of its handlers."""
-
-
-class Log(Protocol):
-    """The levels of the event log that the engine uses."""
-
-    def debug(self, text: Any) -> None: ...
-    def info(self, text: Any) -> None: ...
-    def warn(self, text: Any) -> None: ...
-    def error(self, text: Any) -> None: ...
-
-
-class Proxy:
+class Proxy(Services):
     """Accepts clients and serves each in a task of its own. ``on_flow`` is called with every flow that has ended."""
 
     def __init__(self, options: Options, hooks: Hooks, log: Log, on_flow: Callable[[Flow], None]) -> None:
-        self.options = options
-        self.hooks = hooks
-        self.log = log
-        self.on_flow = on_flow
+        super().__init__(options, hooks, log, on_flow)
         self.tls: Interception
-        self.dialer: Dialer
-        self.stopping = False
-        self.addresses: list[tuple[str, int]] = []
         #: Each mode with the first address that it listens at.
         self.listening: list[tuple[Mode, tuple[str, int]]] = []
-        #: Every open connection, to clients and to origins.
-        self.streams = Streams()
-        #: Every socket that takes datagrams.
+        #: The listeners for datagrams.
         self.datagrams: list[UdpListener] = []
         self._servers: list[asyncio.Server] = []
-        self._sessions: dict[asyncio.Task[None], Session] = {}
+        #: The session of each client connection, by its task.
+        self.sessions: dict[asyncio.Task[None], Session] = {}
         self._ticker: asyncio.Task[None] | None = None
         self._quiet_until = 0.0
-
-    @cached_property
-    def resolver(self) -> Resolver:
-        """Names for DNS mode. Raises OptionsError."""
-        from flowdump.engine.dns.resolver import Resolver
-
-        return Resolver(self.options)
 
     # -- start ---------------------------------------------------------------------------------------------------
 
@@ -113,9 +78,11 @@ class Proxy:
         """What connections to origins need; client replay needs no listener. Raises UserError."""
         from flowdump.engine.net.dialer import Dialer
         from flowdump.engine.tls.interception import Interception
+        from flowdump.engine.tls.passthrough import HostRules
 
         _check_address("connect_addr", self.options.connect_addr)
-        self.tls = Interception(self)
+        self.tls = Interception(self.options)
+        self.hosts = HostRules(self.options)
         self.dialer = Dialer()
         asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
         self._ticker = asyncio.create_task(self._tick())
@@ -185,7 +152,9 @@ class Proxy:
     async def _listen_udp(self, mode: Mode, host: str, port: int) -> None:
         from flowdump.engine.relay.udp_listener import listen
 
-        await listen(self, mode, host, port)
+        for listener in await listen(self, mode, host, port, self.refusal):
+            self.datagrams.append(listener)
+            self.addresses.append(listener.sockname[:2])
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What asyncio could not tell anybody: out of descriptors while accepting, say.
@@ -210,16 +179,16 @@ class Proxy:
             self.log.warn(refused)
             stream.abort()
             return
-        session = Session(self, stream, mode)
+        session = Session(self, self.tls, stream, mode)
         task = asyncio.get_running_loop().create_task(self._serve(session))
-        self._sessions[task] = session
+        self.sessions[task] = session
         task.add_done_callback(self._ended)
 
     def refusal(self, peername: Any) -> str:
         """Why a client may not use this proxy; empty when it may (options block_global, block_private)."""
         if not peername:
             return ""
-        address = _plain(peername[0])
+        address = plain_address(peername[0])
         if address.is_loopback:
             return ""
         if self.options.block_global and address.is_global:
@@ -229,7 +198,7 @@ class Proxy:
         return ""
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._sessions.pop(task, None)
+        self.sessions.pop(task, None)
 
     async def _serve(self, session: Session) -> None:
         try:
@@ -243,10 +212,6 @@ class Proxy:
                 self.log_bug(str(session), error)
             session.stream.abort()
 
-    def log_bug(self, who: str, error: BaseException | None) -> None:
-        """Something of ours went wrong while a client was served."""
-        self.log.error(f"{who}: internal error: {_trace(error)}")
-
     async def _tick(self) -> None:
         """Fail the streams that were idle for longer than whoever waits for them allows."""
         loop = asyncio.get_running_loop()
@@ -256,14 +221,6 @@ class Proxy:
             for stream in list(self.streams):
                 stream.check_idle(now)
 
-    def is_own_address(self, peername: Any) -> bool:
-        """Whether an address that was connected to is one that this proxy listens on."""
-        if peername is None or peername[1] not in {port for _, port in self.addresses}:
-            return False
-        reached = _plain(peername[0])
-        own = {_plain(host) for host, _ in self.addresses}
-        return reached in own or (any(address.is_unspecified for address in own) and _is_local(reached))
-
     # -- stop ----------------------------------------------------------------------------------------------------
 
     async def stop(self, patience: float) -> None:
@@ -271,15 +228,16 @@ class Proxy:
         self.stopping = True
         for server in self._servers:
             server.close()
-        for session in list(self._sessions.values()):
-            if session.busy or session.on_leave is not None:
-                session.leave()
+        for session in list(self.sessions.values()):
+            context = session.context
+            if context.busy or context.on_leave is not None:
+                context.leave()
             else:
                 session.stream.error = PeerClosed("the proxy was shut down", "client")
                 session.stream.close()
         for listener in self.datagrams:
             listener.end()
-        tasks = [*self._sessions, *(task for listener in self.datagrams for task in listener.tasks)]
+        tasks = [*self.sessions, *(task for listener in self.datagrams for task in listener.tasks)]
         if tasks:
             _, left = await asyncio.wait(tasks, timeout=patience)
             for task in left:
@@ -293,7 +251,7 @@ class Proxy:
             await asyncio.gather(self._ticker, return_exceptions=True)
 
     def __repr__(self) -> str:
-        return f"Proxy({', '.join(map(hostport, self.addresses))}, {len(self._sessions)} sessions)"
+        return f"Proxy({', '.join(map(hostport, self.addresses))}, {len(self.sessions)} sessions)"
 
 
 def _check_address(option: str, address: str | None) -> None:
@@ -302,28 +260,6 @@ def _check_address(option: str, address: str | None) -> None:
         ipaddress.ip_address(address or "::")
     except ValueError:
         raise OptionsError(f"option {option!r} is an IP address of this machine, not {address!r}") from None
-
-
-@lru_cache(maxsize=1024)
-def _plain(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    address = ipaddress.ip_address(host.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    return mapped or address
-
-
-def _is_local(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether an address belongs to this machine: a socket can be bound to it."""
-    import socket
-
-    if address.is_loopback:
-        return True
-    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((str(address), 0))
-        except OSError:
-            return False
-    return True
 
 
 def _reason(error: OSError | OverflowError) -> str:
@@ -342,9 +278,3 @@ def _described(error: BaseException | None) -> str:
         trace = trace.tb_next
     place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})" if trace is not None else ""
     return f": {type(error).__name__}: {error}{place}"
-
-
-def _trace(error: BaseException | None) -> str:
-    import traceback
-
-    return "".join(traceback.format_exception(error)).rstrip()

@@ -24,9 +24,10 @@ import contextlib
 import socket
 import ssl
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from flowdump.engine.errors import Peer, PeerClosed, TimedOut, TlsError
+from flowdump.engine.errors import ConnectionFailure, Peer, PeerClosed, TimedOut, TlsError
 from flowdump.engine.tls.failures import describe_failure
 from flowdump.exceptions import FlowdumpError
 
@@ -51,6 +52,10 @@ _RESET: Final = struct.pack("ii", 1, 0)
 
 #: Bytes the transport may hold before ``drain`` waits.
 WRITE_HIGH: Final = 256 * 1024
+
+
+#: Seconds in which a peer that was refused can read why, while what it still sends is thrown away.
+LINGER: Final = 2.0
 
 
 class Streams(set["Stream"]):
@@ -185,6 +190,19 @@ class Stream(asyncio.BufferedProtocol):
             if self.at_eof and len(self.buffer) == before:
                 return self._ended()
         return True
+
+    async def linger(self) -> None:
+        """Send no more, and throw away what the peer still sends, for a short while (RFC 9112 section 9.6).
+
+        Closing while the peer sends would make the kernel answer with a reset, and a reset takes from the peer what it
+        has not read yet: the error page or the close frame that says why.
+        """
+        self.write_eof()
+        with suppress(ConnectionFailure, TimeoutError):
+            async with asyncio.timeout(LINGER):
+                while await self.more():
+                    self.buffer.clear()
+                    self.consumed()
 
     def _ended(self) -> bool:
         if isinstance(self.error, FlowdumpError):

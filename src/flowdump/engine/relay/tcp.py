@@ -13,19 +13,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+from flowdump.connection import Server
 from flowdump.engine.errors import ConnectionFailure, Killed
-from flowdump.engine.held import fire_and_wait
 from flowdump.engine.message_content import settle
 from flowdump.flow import Error
 from flowdump.runtime.hooks import fire
-from flowdump.tcp import TCPMessage
+from flowdump.tcp import TCPFlow, TCPMessage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
 
-    from flowdump.engine.listen.session import Session
+    from flowdump.engine.context import Context
     from flowdump.engine.net.stream import Stream
-    from flowdump.tcp import TCPFlow
 
 #: Bytes that are passed on at a time.
 PIECE: Final = 64 * 1024
@@ -40,18 +39,27 @@ MESSAGE_COST: Final = 256
 INJECTED: Final = 16 * 1024 * 1024
 
 
-async def relay(session: Session, client: Stream, server: Stream, flow: TCPFlow | None = None) -> None:
+async def relay(context: Context, client: Stream, server: Stream, flow: TCPFlow | None = None) -> None:
     """Join two streams until both directions have ended, or one connection broke."""
-    client.idle_limit = server.idle_limit = session.options.tcp_timeout or None
+    client.idle_limit = server.idle_limit = context.options.tcp_timeout or None
     if flow is None:
         await _join(client, server, [_pass(client, server), _pass(server, client)])
         return
-    relayed = Relay(session, client, server, flow)
-    session.relays[flow.id] = relayed
+    relayed = Relay(context, client, server, flow)
+    context.relays[flow.id] = relayed
     try:
         await relayed.run()
     finally:
-        del session.relays[flow.id]
+        del context.relays[flow.id]
+        context.finished(flow)
+
+
+async def record_failure(context: Context, error: Exception, server: Server | None = None) -> None:
+    """Record a connection that failed before anything passed, as a TCP flow with an error."""
+    flow = TCPFlow(context.client, server or Server(), live=context)
+    flow.error = Error(str(error))
+    await fire(context.hooks.table.tcp_error, flow)
+    context.finished(flow)
 
 
 async def _pass(source: Stream, sink: Stream) -> None:
@@ -85,8 +93,8 @@ async def _join(client: Stream, server: Stream, directions: list[Coroutine[Any, 
 class Relay:
     """Two joined streams with a flow."""
 
-    def __init__(self, session: Session, client: Stream, server: Stream, flow: TCPFlow) -> None:
-        self._session = session
+    def __init__(self, context: Context, client: Stream, server: Stream, flow: TCPFlow) -> None:
+        self._context = context
         self._client = client
         self._server = server
         self._flow = flow
@@ -114,7 +122,7 @@ class Relay:
             raise
         finally:
             await self._stop_injecting()
-            table = self._session.hooks.table
+            table = self._context.hooks.table
             await fire(table.tcp_error if flow.error else table.tcp_end, flow)
 
     async def _pass(self, source: Stream, sink: Stream) -> None:
@@ -145,13 +153,13 @@ class Relay:
 
     def _fire(self, name: str) -> Awaitable[None]:
         """Tell the addons; hold the flow while it is intercepted. Raises Killed if it was killed."""
-        return fire_and_wait(self._session.hooks, name, self._flow, self._session)
+        return self._context.fire(name, self._flow)
 
     def _warn(self, text: str) -> None:
         """Say what a script does wrong, once."""
         if text not in self._warned:
             self._warned.add(text)
-            self._session.proxy.log.warn(f"{self._session}: {text}")
+            self._context.log.warn(f"{self._context}: {text}")
 
     # -- from outside --------------------------------------------------------------------------------------------
 
@@ -163,7 +171,7 @@ class Relay:
     def inject(self, to_client: bool, content: bytes) -> None:
         """Send something that neither side has sent; it goes through ``tcp_message`` like any other message."""
         if self._waiting + len(content) > INJECTED:
-            self._session.proxy.log.warn(f"{self._session}: injected bytes are dropped: the peer does not take them")
+            self._context.log.warn(f"{self._context}: injected bytes are dropped: the peer does not take them")
             return
         self._waiting += len(content)
         self._injected.put_nowait((to_client, content))

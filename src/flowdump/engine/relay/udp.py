@@ -14,14 +14,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from flowdump.connection import ConnectionState, Server, hostport
+from flowdump.connection import Server, hostport
 from flowdump.engine.dns.transport import MAX_DATAGRAM, connected
 from flowdump.engine.errors import ConnectError, Killed
-from flowdump.engine.held import fire_and_wait
 from flowdump.engine.message_content import settle
 from flowdump.flow import Error
 from flowdump.runtime.hooks import fire
@@ -29,8 +27,9 @@ from flowdump.udp import UDPFlow, UDPMessage
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Coroutine
 
-    from flowdump.engine.relay.udp_listener import UdpListener
+    from flowdump.engine.context import Context
 
 #: Bytes of datagrams that wait for their turn in one conversation, and what each counts for beside its content.
 MAX_WAITING: Final = 1024 * 1024
@@ -47,20 +46,32 @@ AT_A_TIME: Final = 64
 _LOST: Final = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.EMSGSIZE, errno.EPERM))
 
 
+class Listener(Protocol):
+    """What a conversation needs of the listener that its client sends to."""
+
+    #: Bytes that the flows of all its conversations hold.
+    kept: int
+
+    def context(self, address: Any) -> Context: ...
+    def forget(self, address: Any, peer: Any) -> None: ...
+    def send(self, data: bytes, address: Any) -> None: ...
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None: ...
+    def warn(self, text: str) -> None: ...
+
+
 class Relay:
     """The conversation of one client with the server."""
 
-    def __init__(self, listener: UdpListener, address: Any) -> None:
-        target = listener.mode.target
-        assert target is not None
+    def __init__(self, listener: Listener, address: Any) -> None:
         self._listener = listener
         self._address = address
-        self._proxy = proxy = listener.proxy
-        self._client = listener.client(address)
+        self._context = context = listener.context(address)
+        self._client = context.client
+        target = context.mode.target
+        assert target is not None
         self._server = Server(address=(target.host, target.port), transport_protocol="udp")
-        self._records = not proxy.tls.is_ignored(hostport((target.host, target.port))) or (
-            proxy.options.show_ignored_hosts
-        )
+        place = hostport((target.host, target.port))
+        self._records = context.options.show_ignored_hosts or not context.services.hosts.is_ignored(place)
         self._flow: UDPFlow | None = None
         self._kept = 0
         self._box: deque[tuple[bool, bytes]] = deque()
@@ -104,21 +115,20 @@ class Relay:
     # -- and go --------------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        table = self._proxy.hooks.table
+        table = self._context.hooks.table
         try:
             await fire(table.client_connected, self._client)
             await self._converse()
         finally:
             self._listener.forget(self._address, self)
-            self._client.timestamp_end = time.time()
-            self._client.state = ConnectionState.CLOSED
-            await fire(self._proxy.hooks.table.client_disconnected, self._client)
+            self._context.closed()
+            await fire(self._context.hooks.table.client_disconnected, self._client)
 
     async def _converse(self) -> None:
         error = ""
         try:
             await self._begin_flow()
-            async with connected(self._proxy, self._client, self._server) as sock:
+            async with connected(self._context, self._server) as sock:
                 loop = asyncio.get_running_loop()
                 loop.add_reader(sock, self._readable, sock)
                 try:
@@ -134,7 +144,7 @@ class Relay:
             await self._end_flow(error)
 
     async def _pass_on(self, sock: socket.socket) -> None:
-        limit = self._proxy.options.udp_timeout or None
+        limit = self._context.options.udp_timeout or None
         while await self._wait(limit):
             from_client, data = self._box.popleft()
             self._waiting -= len(data) + OVERHEAD
@@ -184,14 +194,14 @@ class Relay:
         self._listener.kept += cost
         message = UDPMessage(from_client, data)
         flow.messages.append(message)
-        await fire_and_wait(self._proxy.hooks, "udp_message", flow, self._listener.held)
+        await self._context.fire("udp_message", flow)
         content = settle(message, data, self._warn)
         return None if message.dropped else content
 
     async def _begin_flow(self) -> None:
         if self._records:
-            self._flow = UDPFlow(self._client, self._server, live=self._listener.held)
-            await fire_and_wait(self._proxy.hooks, "udp_start", self._flow, self._listener.held)
+            self._flow = UDPFlow(self._client, self._server, live=self._context)
+            await self._context.fire("udp_start", self._flow)
 
     async def _end_flow(self, error: str = "") -> None:
         flow, self._flow = self._flow, None
@@ -201,12 +211,11 @@ class Relay:
         self._kept = 0
         if error:
             flow.error = flow.error or Error(error)
-        table = self._proxy.hooks.table
+        table = self._context.hooks.table
         try:
             await fire(table.udp_error if flow.error else table.udp_end, flow)
         finally:
-            flow.live = False
-            self._proxy.on_flow(flow)
+            self._context.finished(flow)
 
     def _warn(self, text: str) -> None:
         self._listener.warn(f"{self}: {text}")

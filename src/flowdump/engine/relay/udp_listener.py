@@ -22,17 +22,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from flowdump.connection import Client, ConnectionState, hostport
+from flowdump.engine.context import Context
 from flowdump.engine.dns.server import DnsClient
 from flowdump.engine.dns.transport import UdpAsker
-from flowdump.engine.held import Held
 from flowdump.engine.relay.udp import Relay
 from flowdump.runtime.hooks import fire
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
+    from flowdump.engine.context import Services
     from flowdump.engine.listen.modes import Mode
-    from flowdump.engine.listen.proxy import Proxy
 
 #: Clients of one listener. Each has a socket towards its server, and a process usually gets 1024 descriptors in all.
 MAX_CLIENTS: Final = 512
@@ -47,11 +47,11 @@ QUIET: Final = 10.0
 class UdpListener(asyncio.DatagramProtocol):
     """One socket of a mode, and the clients that send to it."""
 
-    def __init__(self, proxy: Proxy, mode: Mode, sock: socket.socket) -> None:
-        self.proxy = proxy
+    def __init__(self, services: Services, mode: Mode, sock: socket.socket, refusal: Callable[[Any], str]) -> None:
+        self.services = services
+        self._refusal = refusal
         self.mode = mode
         self._socket = sock
-        self.held = Held()
         self.tasks: set[asyncio.Task[None]] = set()
         #: Queries under way, and bytes that flows hold.
         self.queries = 0
@@ -70,7 +70,7 @@ class UdpListener(asyncio.DatagramProtocol):
         self.sockname = transport.get_extra_info("sockname")
 
     def datagram_received(self, data: bytes, address: Any) -> None:
-        if self.proxy.stopping:
+        if self.services.stopping:
             return
         peer = self._peers.pop(address, None)
         if peer is None:
@@ -82,7 +82,7 @@ class UdpListener(asyncio.DatagramProtocol):
 
     def error_received(self, error: Exception) -> None:
         """A client that is gone: nothing is lost but an answer to it."""
-        self.proxy.log.debug(f"UDP on {hostport(self.sockname)}: {error}")
+        self.services.log.debug(f"UDP on {hostport(self.sockname)}: {error}")
 
     def pause_writing(self) -> None:
         self._clogged = True
@@ -93,7 +93,7 @@ class UdpListener(asyncio.DatagramProtocol):
     # -- clients -------------------------------------------------------------------------------------------------
 
     def _new_peer(self, address: Any) -> DnsPeer | Relay | None:
-        refused = self.proxy.refusal(address)
+        refused = self._refusal(address)
         if refused:
             self.warn(refused)
             return None
@@ -106,14 +106,14 @@ class UdpListener(asyncio.DatagramProtocol):
 
     def _speaks_dns(self) -> bool:
         """Whether datagrams are looked into; a change of the options holds for the next client."""
-        target, tls = self.mode.target, self.proxy.tls
+        target, hosts = self.mode.target, self.services.hosts
         if target is None:
             return self.mode.speaks_dns
         where = hostport((target.host, target.port))
-        return self.mode.speaks_dns and not tls.is_raw_udp(where) and not tls.is_ignored(where)
+        return self.mode.speaks_dns and not hosts.is_raw_udp(where) and not hosts.is_ignored(where)
 
-    def client(self, address: Any) -> Client:
-        """The facts of a new client."""
+    def context(self, address: Any) -> Context:
+        """The context of a new client."""
         client = Client(
             peername=address,
             sockname=self.sockname,
@@ -122,7 +122,7 @@ class UdpListener(asyncio.DatagramProtocol):
             proxy_mode=self.mode.stored,
         )
         client.state = ConnectionState.OPEN
-        return client
+        return Context(self.services, client, self.mode)
 
     def forget(self, address: Any, peer: DnsPeer | Relay) -> None:
         """A client has nothing under way any more."""
@@ -148,14 +148,14 @@ class UdpListener(asyncio.DatagramProtocol):
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:  # a bug of ours: this datagram is lost, no more
-            self.proxy.log_bug(f"UDP on {hostport(self.sockname)}", task.exception())
+            self.services.log_bug(f"UDP on {hostport(self.sockname)}", task.exception())
 
     def warn(self, text: str) -> None:
         """Say something, but not as often as strangers can make it happen."""
         now = asyncio.get_running_loop().time()
         if now >= self._quiet_until:
             self._quiet_until = now + QUIET
-            self.proxy.log.warn(text)
+            self.services.log.warn(text)
 
     # -- stop ----------------------------------------------------------------------------------------------------
 
@@ -177,8 +177,8 @@ class DnsPeer:
     def __init__(self, listener: UdpListener, address: Any) -> None:
         self._listener = listener
         self._address = address
-        self._client = client = listener.client(address)
-        self._dns = DnsClient(listener.proxy, listener.mode, client, UdpAsker(listener.proxy, client), listener.held)
+        self._context = context = listener.context(address)
+        self._dns = DnsClient(context, UdpAsker(context))
         self._under_way = 0
         self._known = False
         self._greeting = asyncio.Lock()
@@ -198,12 +198,12 @@ class DnsPeer:
         listener.spawn(self._serve(data))
 
     async def _serve(self, data: bytes) -> None:
-        listener, hooks = self._listener, self._listener.proxy.hooks
+        listener, hooks = self._listener, self._context.hooks
         try:
             async with self._greeting:  # no query before everybody has heard of the client
                 if not self._known:
                     self._known = True
-                    await fire(hooks.table.client_connected, self._client)
+                    await fire(hooks.table.client_connected, self._context.client)
             answer = await self._dns.answer(data)
             if answer:
                 listener.send(answer, self._address)
@@ -212,26 +212,38 @@ class DnsPeer:
             self._under_way -= 1
             if not self._under_way:
                 listener.forget(self._address, self)
-                self._client.timestamp_end = time.time()
-                self._client.state = ConnectionState.CLOSED
-                await fire(hooks.table.client_disconnected, self._client)
+                self._context.closed()
+                await fire(hooks.table.client_disconnected, self._context.client)
 
     def end(self) -> None:
         """Queries under way end by themselves."""
 
 
-async def listen(proxy: Proxy, mode: Mode, host: str, port: int) -> None:
-    """Open the sockets of a mode; the first one's port is everybody's where any will do. Raises OSError."""
+async def listen(
+    services: Services, mode: Mode, host: str, port: int, refusal: Callable[[Any], str]
+) -> list[UdpListener]:
+    """Open the sockets of a mode; with port 0, all reuse the first one's port. Raises OSError.
+
+    ``refusal`` gives the reason for which an address may not use the proxy, or an empty text.
+    """
     if mode.speaks_dns:
-        _ = proxy.resolver  # what is wrong with its options is told now
+        _ = services.resolver  # report mistakes in its options now
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
-    for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
-        sock = _bound(family, (address[0], port, *address[2:]))
-        port = sock.getsockname()[1]
-        _, listener = await loop.create_datagram_endpoint(partial(UdpListener, proxy, mode, sock), sock=sock)
-        proxy.datagrams.append(listener)
-        proxy.addresses.append(sock.getsockname()[:2])
+    listeners: list[UdpListener] = []
+    try:
+        for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
+            sock = _bound(family, (address[0], port, *address[2:]))
+            port = sock.getsockname()[1]
+            _, listener = await loop.create_datagram_endpoint(
+                partial(UdpListener, services, mode, sock, refusal), sock=sock
+            )
+            listeners.append(listener)
+    except BaseException:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
 
 
 def _bound(family: int, address: Any) -> socket.socket:

@@ -6,84 +6,36 @@ exchange on it ended cleanly, it is still open and nothing has arrived on it tha
 
 from __future__ import annotations
 
-import copy
 import ssl
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from flowdump.connection import ConnectionState, Server, hostport
+from flowdump.connection import ConnectionState, Server
 from flowdump.engine.errors import ConnectError, ConnectionFailure, ScriptFailed, TimedOut, TlsError
-from flowdump.engine.http1.connection import Http1Client
 from flowdump.engine.http1.framing import shown
 from flowdump.engine.http2.pool import Http2Pool
 from flowdump.engine.tls.failures import describe_failure
 from flowdump.engine.upstream import proxy_chain
-from flowdump.engine.upstream.proxy_chain import Via, via_of_server
+from flowdump.engine.upstream.connection import Upstream
+from flowdump.engine.upstream.destination import Destination, via_of_server
 from flowdump.runtime.hook_data import ServerData
 from flowdump.runtime.hooks import fire
 
 if TYPE_CHECKING:
-    from flowdump.engine.interfaces import ServerSide
-    from flowdump.engine.listen.session import Session
-    from flowdump.engine.net.stream import Stream
+    from flowdump.engine.context import Context
     from flowdump.http.flow import HTTPFlow, RequestData
-
-
-class Destination(NamedTuple):
-    """Where to: ``tls`` tells whether TLS is spoken there, ``sni`` the name that is asked for (None is the host).
-
-    ``via`` is another proxy on the way, which gets requests in absolute form if ``absolute_form``, else a tunnel. All
-    of it together is what a connection is kept for: it is never used for another destination, proxy or user.
-    """
-
-    host: str
-    port: int
-    tls: bool
-    sni: str | None = None
-    via: Via | None = None
-    absolute_form: bool = False
-
-
-class Upstream:
-    """One open connection to an origin."""
-
-    def __init__(self, destination: Destination, server: Server, stream: Stream, validate: bool) -> None:
-        self.destination = destination
-        self.server = server
-        self.stream = stream
-        http = Http1Client(stream, validate)
-        if destination.absolute_form and destination.via is not None:
-            http.proxy_authorization = destination.via.authorization
-        self.http: ServerSide = http
-        self.absolute_form = destination.absolute_form
-        #: Whether others use the connection at the same time: ``http`` is a stream of it.
-        self.is_shared = False
-
-    def shared(self, http: ServerSide) -> Upstream:
-        """The same connection, for one exchange."""
-        upstream = copy.copy(self)
-        upstream.http, upstream.is_shared = http, True
-        return upstream
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether an unused connection is still open and the origin has sent nothing that nobody asked for."""
-        return not self.stream.at_eof and not self.stream.buffer
-
-    def __repr__(self) -> str:
-        return f"Upstream({hostport((self.destination.host, self.destination.port))}, {self.http.served} served)"
 
 
 class Upstreams:
     """The connections of one client session to origins."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, context: Context) -> None:
+        self._context = context
         #: Open connections that nobody uses, by destination; a client of HTTP/2 may need several at once.
         self._idle: dict[Destination, list[Upstream]] = {}
         #: Connections that were made before the client had spoken.
         self._aside: dict[Destination, Upstream] = {}
-        self._http2 = Http2Pool(session, self._closed)
+        self._http2 = Http2Pool(context, self._closed)
         #: Why an origin could not be had when its certificate was looked at; told to the first request.
         self.failed: dict[Destination, ConnectionFailure] = {}
 
@@ -111,7 +63,7 @@ class Upstreams:
 
     def _asked_for(self, data: RequestData) -> Destination:
         """Where a request goes; scripts may have changed that. Raises ScriptFailed for a scheme that is not HTTP."""
-        own = self._session.destination
+        own = self._context.destination
         tls = data.scheme == b"https"
         if own is not None and (own.host, own.port, own.tls) == (data.host, data.port, tls):
             return own
@@ -121,12 +73,12 @@ class Upstreams:
 
     def _destination(self, flow: HTTPFlow) -> Destination:
         """Where the request of ``flow`` goes, and through which proxy. Raises ConnectError for what is no proxy."""
-        session = self._session
+        context = self._context
         destination = self._asked_for(flow.request.data)
-        if flow.server_conn.via is None and session.via is None:
+        if flow.server_conn.via is None and context.via is None:
             return destination
-        via = via_of_server(flow.server_conn, session.via, session.options)
-        absolute = via is not None and via.is_http and not destination.tls and session.destination is None
+        via = via_of_server(flow.server_conn, context.via, context.options)
+        absolute = via is not None and via.is_http and not destination.tls and context.destination is None
         return destination._replace(via=via, absolute_form=absolute)
 
     async def _reused(self, destination: Destination) -> Upstream | None:
@@ -169,7 +121,7 @@ class Upstreams:
 
     def forget(self) -> None:
         """The session has ended. What holds each other waits for the collector, and TLS is large."""
-        del self._http2, self._session
+        del self._http2, self._context
 
     async def discard(self, upstream: Upstream) -> None:
         """A connection that is of no use any more."""
@@ -182,9 +134,9 @@ class Upstreams:
     async def _closed(self, server: Server) -> None:
         server.timestamp_end = time.time()
         server.state = ConnectionState.CLOSED
-        handlers = self._session.hooks.table.server_disconnected
+        handlers = self._context.hooks.table.server_disconnected
         if handlers:
-            await fire(handlers, ServerData(server, self._session.client))
+            await fire(handlers, ServerData(server, self._context.client))
 
     # -- connecting ----------------------------------------------------------------------------------------------
 
@@ -198,17 +150,17 @@ class Upstreams:
         opened = await self._opened(destination) if destination.tls and self._aside else None
         if opened is not None:  # the client took its time to speak, so that it was connected to before
             server.__dict__.update(opened.server.__dict__)
-            upstream = Upstream(destination, server, opened.stream, self._session.options.validate_inbound_headers)
+            upstream = Upstream(destination, server, opened.stream, self._context.options.validate_inbound_headers)
         else:
             upstream = await self._open(destination, server)
         if destination.tls:
             try:
-                await self._session.proxy.tls.connect(self._session, upstream)
+                await self._context.services.tls.connect(self._context, upstream)
             except (TlsError, TimedOut) as error:
                 server.error = str(error)
                 await self._closed(server)
                 raise
-        upstream.stream.idle_limit = self._session.options.response_timeout or None
+        upstream.stream.idle_limit = self._context.options.response_timeout or None
         return upstream
 
     def put_aside(self, upstream: Upstream) -> None:
@@ -238,8 +190,8 @@ class Upstreams:
 
     async def _open(self, destination: Destination, server: Server) -> Upstream:
         """Open a connection, up to where TLS with the origin begins, with its events."""
-        session = self._session
-        table, data = session.hooks.table, ServerData(server, session.client)
+        context = self._context
+        table, data = context.hooks.table, ServerData(server, context.client)
         server.timestamp_start = time.time()
         if destination.via is not None:
             server.via = destination.via.spec
@@ -250,8 +202,8 @@ class Upstreams:
             if server.error:
                 raise ConnectError(server.error)
             if server.via != via or server.via_auth is not None:
-                destination = destination._replace(via=via_of_server(server, session.via, session.options))
-            stream = await proxy_chain.connect(session, server, destination.via, tunnel=not destination.absolute_form)
+                destination = destination._replace(via=via_of_server(server, context.via, context.options))
+            stream = await proxy_chain.connect(context, server, destination.via, tunnel=not destination.absolute_form)
         except (ConnectError, TlsError, TimedOut) as error:
             server.error = str(error)
             if table.server_connect_error:
@@ -259,7 +211,7 @@ class Upstreams:
             raise
         if table.server_connected:
             await fire(table.server_connected, data)
-        return Upstream(destination, server, stream, session.options.validate_inbound_headers)
+        return Upstream(destination, server, stream, context.options.validate_inbound_headers)
 
 
 #: Idle connections to different origins that one client session keeps.

@@ -17,12 +17,11 @@ that says so; the other side is told that its peer is going away (1001).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
+from flowdump.engine.context import raise_if_killed
 from flowdump.engine.errors import ConnectionFailure, Killed, Peer
-from flowdump.engine.held import fire_and_wait, raise_if_killed
 from flowdump.engine.message_content import settle
 from flowdump.engine.websocket.direction import Way, Whole
 from flowdump.engine.websocket.frames import ABNORMAL, CLOSE, NO_STATUS, Agreement, Piece, Violation, agreement
@@ -33,7 +32,7 @@ from flowdump.websocket import BINARY, TEXT, WebSocketData, WebSocketMessage
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from flowdump.engine.listen.session import Session
+    from flowdump.engine.context import Context
     from flowdump.engine.net.stream import Stream
     from flowdump.http.flow import HTTPFlow
 
@@ -42,9 +41,6 @@ GOING_AWAY: Final = 1001
 
 #: Seconds that the other side has to answer a close frame.
 CLOSE_TIMEOUT: Final = 10.0
-
-#: Seconds for which a side that was told to close may go on sending, so that it comes to read why.
-LINGER: Final = 2.0
 
 #: Frames after which other connections get their turn.
 TURN: Final = 200
@@ -62,7 +58,7 @@ _EXTENSIONS: Final = "sec-websocket-extensions"
 _SHUTTING_DOWN: Final = "the proxy is shutting down"
 
 
-async def relay(session: Session, client: Stream, server: Stream, flow: HTTPFlow, agreed: str | None = None) -> None:
+async def relay(context: Context, client: Stream, server: Stream, flow: HTTPFlow, agreed: str | None = None) -> None:
     """Pass messages between two streams until the WebSocket is closed; both streams are closed then.
 
     The client has been told what ``flow.response`` says of extensions; ``agreed`` is what the server said, if a script
@@ -75,12 +71,10 @@ async def relay(session: Session, client: Stream, server: Stream, flow: HTTPFlow
     except ValueError as error:
         from flowdump.engine.relay import tcp
 
-        session.proxy.log.warn(
-            f"WebSocket of {flow.request.pretty_url}: {error}: it is passed on as it is, without messages"
-        )
-        await tcp.relay(session, client, server)
+        context.log.warn(f"WebSocket of {flow.request.pretty_url}: {error}: it is passed on as it is, without messages")
+        await tcp.relay(context, client, server)
         return
-    await Relay(session, client, server, flow, agreements).run()
+    await Relay(context, client, server, flow, agreements).run()
 
 
 class _Leaving(Exception):
@@ -91,10 +85,10 @@ class Relay:
     """One WebSocket, from ``websocket_start`` to ``websocket_end``."""
 
     def __init__(
-        self, session: Session, client: Stream, server: Stream, flow: HTTPFlow, agreements: tuple[Agreement, Agreement]
+        self, context: Context, client: Stream, server: Stream, flow: HTTPFlow, agreements: tuple[Agreement, Agreement]
     ) -> None:
-        options = session.options
-        self._session = session
+        options = context.options
+        self._context = context
         self._flow = flow
         self._data = flow.websocket = WebSocketData()
         self._message_limit = options.size("websocket_message_limit")
@@ -116,8 +110,8 @@ class Relay:
     async def run(self) -> None:
         """Until both sides are closed; raises nothing but cancellation and what is a bug."""
         flow = self._flow
-        self._session.websockets[flow.id] = self
-        if self._session.proxy.stopping:
+        self._context.websockets[flow.id] = self
+        if self._context.services.stopping:
             self.leave()
         error = None
         try:
@@ -143,7 +137,7 @@ class Relay:
             self._say_close(None, GOING_AWAY, _SHUTTING_DOWN)
             raise
         finally:
-            self._session.websockets.pop(flow.id, None)
+            self._context.websockets.pop(flow.id, None)
             for way in (self._from_server, self._from_client):
                 way.source.idle_limit = CLOSE_TIMEOUT  # a peer that does not read may not keep it from closing
                 way.source.close()
@@ -186,13 +180,13 @@ class Relay:
 
     async def _refuse(self, offender: Peer | None, code: int, reason: str) -> None:
         self._say_close(offender, code, reason)
-        await asyncio.gather(*(_linger(way.source) for way in (self._from_client, self._from_server)))
+        await asyncio.gather(*(way.source.linger() for way in (self._from_client, self._from_server)))
 
     # -- messages ------------------------------------------------------------------------------------------------
 
     async def _pass(self, way: Way) -> None:
         """One direction, message by message, up to and including its close frame."""
-        hooks = self._session.hooks
+        hooks = self._context.hooks
         pending: list[bytes] = []
         turn = 0
         while True:
@@ -337,10 +331,10 @@ class Relay:
 
     def _fire(self, name: str) -> Awaitable[None]:
         """Tell the addons; hold the flow while it is intercepted. Raises Killed if it was killed."""
-        return fire_and_wait(self._session.hooks, name, self._flow, self._session)
+        return self._context.fire(name, self._flow)
 
     async def _tell(self, name: str) -> None:
-        table = self._session.hooks.table
+        table = self._context.hooks.table
         handlers = table.handlers(name)
         if handlers:
             await fire(handlers, self._flow)
@@ -372,17 +366,7 @@ class Relay:
         """Say something about this connection, once."""
         if text not in self._warned:
             self._warned.add(text)
-            self._session.proxy.log.warn(f"WebSocket of {self._flow.request.pretty_url}: {text}")
+            self._context.log.warn(f"WebSocket of {self._flow.request.pretty_url}: {text}")
 
     def __repr__(self) -> str:
         return f"Relay({self._flow.request.pretty_url}, {len(self._data.messages)} messages)"
-
-
-async def _linger(stream: Stream) -> None:
-    """Let a peer read its close frame: closing while it still sends would take that away."""
-    stream.write_eof()
-    with contextlib.suppress(ConnectionFailure, TimeoutError):
-        async with asyncio.timeout(LINGER):
-            while await stream.more():
-                stream.buffer.clear()
-                stream.consumed()

@@ -13,7 +13,6 @@ from enum import Flag
 from typing import Any, ClassVar, Literal, Self
 
 from flowdump.certs import Cert
-from flowdump.older_names import OlderAddress, OlderConnection
 from flowdump.proxy_mode import ProxyMode
 from flowdump.server_spec import ServerSpec
 
@@ -73,7 +72,7 @@ def _via(value: Any) -> Any:
     return None if value is None else ServerSpec(value[0], tuple(value[1]))
 
 
-class Connection(OlderConnection):
+class Connection:
     """What both ends have in common. Every attribute may be set by a script.
 
     Connections are equal when their ids are: flows of one connection that were read from a file have a copy each.
@@ -149,6 +148,11 @@ class Connection(OlderConnection):
         """Whether the TLS handshake was completed."""
         return self.timestamp_tls_setup is not None
 
+    @property
+    def alpn_proto_negotiated(self) -> bytes | None:
+        """Deprecated name of ``alpn``, which mitmproxy still has, like the others below."""
+        return self.alpn
+
     def get_state(self) -> dict[str, Any]:
         """The connection as plain values, keys in the order of a mitmproxy state dict."""
         facts = self.__dict__
@@ -219,7 +223,17 @@ class Client(Connection):
     def address(self) -> Address:  # type: ignore[override]
         """Older name of ``peername``."""
         warnings.warn("Client.address is called Client.peername now.", DeprecationWarning, stacklevel=2)
-        return OlderAddress(self.peername)
+        return self.peername
+
+    @property
+    def cipher_name(self) -> str | None:
+        """Deprecated name of ``cipher``."""
+        return self.cipher
+
+    @property
+    def clientcert(self) -> Cert | None:
+        """Deprecated: the first of ``certificate_list``, None without any."""
+        return self.certificate_list[0] if self.certificate_list else None
 
     def get_state(self) -> dict[str, Any]:
         state = super().get_state()
@@ -247,13 +261,14 @@ class Server(Connection):
     via_auth: str | tuple[str, str] | None = None
 
     @property
-    def address(self) -> Address | None:
-        address = self.__dict__["address"]
-        return address and OlderAddress(address)
+    def cert(self) -> Cert | None:
+        """Deprecated: the first of ``certificate_list``, None without any."""
+        return self.certificate_list[0] if self.certificate_list else None
 
-    @address.setter
-    def address(self, address: Address | None) -> None:
-        self.__dict__["address"] = address
+    @property
+    def ip_address(self) -> Address | None:
+        """Deprecated name of ``peername``."""
+        return self.peername
 
     def __repr__(self) -> str:
         where = hostport(self.address) if self.address else "<no address>"

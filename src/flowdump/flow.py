@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import importlib
 import time
-from functools import lru_cache
 from typing import Any, ClassVar
 
 from flowdump.connection import Client, Server, new_id
 from flowdump.exceptions import ControlException
-from flowdump.older_names import OlderFlow
 
 #: The version of the state dict, mitmproxy 11.0 and later.
 STATE_VERSION = 21
@@ -56,7 +54,7 @@ class Error:
     __repr__ = __str__
 
 
-class Flow(OlderFlow):
+class Flow:
     """One exchange of whatever protocol.
 
     ``id`` is a UUID as text. ``error`` may stand beside a response. ``is_replay`` is None, ``"request"`` (sent again by
@@ -78,6 +76,11 @@ class Flow(OlderFlow):
     comment: str = ""
     live: Any = False
     _backup: dict[str, Any] | None = None
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if "type" in vars(cls):
+            _CLASSES.setdefault(cls.type, cls)
 
     def __init__(self, client_conn: Client, server_conn: Server, live: Any = False) -> None:
         self.id = new_id()
@@ -251,21 +254,16 @@ def _deep(metadata: dict[str, Any]) -> dict[str, Any]:
     return copied
 
 
-_CLASSES = {
-    "http": ("flowdump.http", "HTTPFlow"),
-    "tcp": ("flowdump.tcp", "TCPFlow"),
-    "udp": ("flowdump.udp", "UDPFlow"),
-    "dns": ("flowdump.dns", "DNSFlow"),
-}
+#: Kind of flow -> the module below this package whose import registers its class (``Flow.__init_subclass__``). They are
+#: imported on first use: a run over HTTP flows has no need of the others.
+_MODULES = {"http": "http.flow", "tcp": "tcp", "udp": "udp", "dns": "dns.message"}
+_CLASSES: dict[str, type[Flow]] = {}
 
 
-@lru_cache(maxsize=8)
-def flow_class(kind: str) -> Any:
-    """``"http"`` -> HTTPFlow, and so on; the modules are imported when their kind is met.
-
-    Raises ValueError for an unknown kind.
-    """
+def flow_class(kind: str) -> type[Flow]:
+    """The class of a kind of flow. Raises ValueError for an unknown kind."""
     if kind not in _CLASSES:
-        raise ValueError(f"unknown flow type {kind!r}")
-    module, name = _CLASSES[kind]
-    return getattr(importlib.import_module(module), name)
+        if kind not in _MODULES:
+            raise ValueError(f"unknown flow type {kind!r}")
+        importlib.import_module(f"{__package__}.{_MODULES[kind]}")
+    return _CLASSES[kind]

@@ -97,8 +97,8 @@ def test_no_script_lets_a_stranger_in() -> None:
 
             raise AddonHalt
 
+    from flowdump.runtime.addons import Addons
     from flowdump.runtime.log import EventLog
-    from flowdump.runtime.master import Addons
 
     options = Options()
     options.update(proxyauth="a:b")

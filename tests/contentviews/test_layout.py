@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from flowdump.contentviews.layout import Pairs, Plain, fields, indent, scalar, split_lines, tree
+from flowdump.contentviews.layout import Pairs, Plain, indent, scalar, split_lines, tree
 
 
 def test_indentation_stops_growing() -> None:
@@ -41,10 +41,6 @@ def test_scalars() -> None:
         *("null", "true", "1", "0", "1.5", '"ä\\n"', "x", "<61 62>")
     ]
     assert scalar(bytes(100)).endswith("00 … 100 bytes>")
-
-
-def test_fields_align_by_the_first_names() -> None:
-    assert list(fields(iter([("a", "1"), ("n" * 50, "2"), ("b", "")]))) == [f"a:{' ' * 28}1", f"{'n' * 50}: 2", "b:"]
 
 
 def test_inner_lines_stay() -> None:

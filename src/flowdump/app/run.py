@@ -283,7 +283,7 @@ class Run(ABC):
         """A script did something wrong outside of its handlers."""
         import traceback
 
-        from flowdump.scripting.script import own_frames
+        from flowdump.scripting.script_file import own_frames
 
         frames = own_frames(error) if error is not None else []
         self._on_handler_error("".join([f"{text}\n", *traceback.format_list(frames)]).rstrip())

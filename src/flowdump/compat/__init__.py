@@ -21,12 +21,12 @@ __all__ = ["install", "uninstall"]
 
 def pytest_load_initial_conftests(early_config: Any, parser: Any, args: Any) -> None:
     """Install the façade before any ``conftest.py`` is imported, which may import ``mitmproxy.test``."""
-    install()
+    install(older=True)
 
 
 def pytest_configure(config: Any) -> None:
     """The same where a ``conftest.py`` names the plugin, which is too late for the hook above."""
-    install()
+    install(older=True)
 
 
 def pytest_unconfigure(config: Any) -> None:

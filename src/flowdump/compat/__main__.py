@@ -20,7 +20,7 @@ def main() -> None:
         )
     del sys.argv[0]
     if sys.argv[0].endswith(".py"):
-        compat.install()
+        compat.install(older=True)
         sys.path.insert(0, os.path.dirname(os.path.abspath(sys.argv[0])))  # as for python FILE
         runpy.run_path(sys.argv[0], run_name="__main__")
         return
@@ -29,7 +29,7 @@ def main() -> None:
     if sys.argv[0] == "pytest":
         _become_plugin()
     else:
-        compat.install()
+        compat.install(older=True)
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from flowdump.compat.names import MODULES, PROTOCOL_LAYERS, USER_INTERFACES
+from flowdump.scripting.older import names as older_names
 
 PACKAGES = ("mitmproxy", "libmproxy", "netlib")
 
@@ -39,6 +40,8 @@ class FacadeLoader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         name = module.__name__
+        if name.partition(".")[0] != "mitmproxy":
+            older_names.install()  # these packages are older than the scripting API of today
         module.__doc__ = f"The names of ``{name}``, served by flowdump."
         names: dict[str, Any] = {}
         for place, listed in MODULES[name].items():
@@ -88,8 +91,14 @@ def _is_below(name: str, packages: tuple[str, ...]) -> bool:
     return any(f"{name}.".startswith(f"{package}.") for package in packages)
 
 
-def install() -> None:
-    """Put the finder first, once; names that were imported from elsewhere are forgotten."""
+def install(*, older: bool = False) -> None:
+    """Put the finder first, once; names that were imported from elsewhere are forgotten.
+
+    ``older`` also gives flows and messages the attributes of older scripting generations, for programs and test suites.
+    Scripts get them by themselves when they are loaded.
+    """
+    if older:
+        older_names.install()
     if any(isinstance(finder, Finder) for finder in sys.meta_path):
         return
     _forget()

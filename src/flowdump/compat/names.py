@@ -25,7 +25,7 @@ MODULES: dict[str, dict[str, str]] = {
         "connection": "ClientConnect=Client ClientDisconnect=Client",
         "flow": "Error Flow",
         "http": "Headers",
-        "older_names": "ODict ODictCaseless",
+        "scripting.older.names": "ODict ODictCaseless",
         "scripting.older.first_generation": "ScriptContext",
     },
     "libmproxy.models": {
@@ -57,7 +57,7 @@ MODULES: dict[str, dict[str, str]] = {
     },
     "libmproxy.version": {"shims.versions:LIBMPROXY": "*"},
     "mitmproxy": {"shims.dynamic": "__getattr__=submodule"},
-    "mitmproxy.addonmanager": {"runtime.master": "AddonManager=Addons Loader"},
+    "mitmproxy.addonmanager": {"runtime.addons": "AddonManager=Addons", "runtime.master": "Loader"},
     "mitmproxy.addons": {},
     "mitmproxy.addons.anticache": {"addons.anticache": "AntiCache"},
     "mitmproxy.addons.anticomp": {"addons.anticomp": "AntiComp"},
@@ -289,7 +289,7 @@ MODULES: dict[str, dict[str, str]] = {
     },
     "netlib.human": {"shims.human": "parse_size pretty_duration pretty_size"},
     "netlib.multidict": {"http.multidict": "MultiDict MultiDictView"},
-    "netlib.odict": {"older_names": "ODict ODictCaseless"},
+    "netlib.odict": {"scripting.older.names": "ODict ODictCaseless"},
     "netlib.strutils": {
         "shims.strutils": (
             "always_bytes bytes_to_escaped_str clean_hanging_newline escaped_str_to_bytes hexdump is_mostly_bin is_xml"

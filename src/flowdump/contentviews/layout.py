@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-from itertools import chain, islice
 from typing import TYPE_CHECKING
-
-from flowdump.contentviews.body import str_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,9 +13,6 @@ if TYPE_CHECKING:
 _DEEPEST = 40
 _INDENTS = tuple("  " * depth for depth in range(_DEEPEST + 1))
 _SHOWN_BYTES = 64
-_ALIGNED = 50
-_WIDEST_NAME = 30
-_LARGEST_INNER = 65_536
 
 
 def words(text: str) -> frozenset[str]:
@@ -113,30 +107,3 @@ def split_lines(margin: str, text: str) -> Iterator[str]:
     yield margin + first.removesuffix("\r")
     for line in rest:
         yield line.removesuffix("\r")
-
-
-def fields(pairs: Iterator[tuple[str, str]]) -> Iterator[str]:
-    """``name:  value`` lines, values one below the other (by the first names, so that the rest stays lazy).
-
-    A value of several lines, or one that is a JSON document, goes below its name, indented.
-    """
-    first = list(islice(pairs, _ALIGNED))
-    width = min(max((len(name) for name, _ in first), default=0) + 2, _WIDEST_NAME)
-    for name, value in chain(first, pairs):
-        below = _below(value)
-        if below is None:
-            yield f"{name + ': ':<{width}}{value}" if value else f"{name}:"
-        else:
-            yield f"{name}:"
-            yield from (f"  {line}" for line in below)
-
-
-def _below(value: str) -> Iterator[str] | None:
-    if value[:1] in ("{", "[") and len(value) < _LARGEST_INNER:
-        from flowdump.contentviews.json_text import json_lines
-
-        try:
-            return json_lines(value)
-        except (ValueError, RecursionError):
-            return str_lines(value) if "\n" in value else None
-    return str_lines(value) if "\n" in value else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowdump.contentviews.layout import fields
+from flowdump.contentviews.name_value import fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from flowdump.contentviews.body import decode
-from flowdump.contentviews.layout import fields
+from flowdump.contentviews.name_value import fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -179,7 +179,8 @@ class Worker:
         context = self._context
         flow.backup()
         flow.is_replay, flow.response, flow.error, flow.live = "request", None, None, context
-        flow.request.is_replay = True
+        if hasattr(flow.request, "is_replay"):  # an older name, where older scripts are loaded
+            flow.request.is_replay = True
         flow.client_conn = context.client
         data = flow.request.data
         if data.http_version == b"HTTP/3":

@@ -13,13 +13,12 @@ from flowdump.http.headers import Headers
 from flowdump.http.message import Message
 from flowdump.http.request import Request, RequestData
 from flowdump.http.response import Response, ResponseData
-from flowdump.older_names import OlderHTTPFlow
 from flowdump.websocket import WebSocketData
 
 __all__ = ["HTTPFlow", "Headers", "Message", "Request", "RequestData", "Response", "ResponseData"]
 
 
-class HTTPFlow(OlderHTTPFlow, Flow):
+class HTTPFlow(Flow):
     """A request and what became of it.
 
     ``response`` is None until there is one, ``websocket`` is set once the connection speaks WebSocket.
@@ -39,7 +38,7 @@ class HTTPFlow(OlderHTTPFlow, Flow):
 
     @property
     def mode(self) -> str:
-        """Older scripts ask for the kind of proxy; it is the client's ``proxy_mode`` now."""
+        """Deprecated: the kind of proxy; ``client_conn.proxy_mode`` says which."""
         return getattr(self, "_mode", "regular")
 
     @mode.setter
@@ -58,7 +57,7 @@ class HTTPFlow(OlderHTTPFlow, Flow):
         self.response = Response.from_state(state["response"]) if state["response"] else None
         self.websocket = WebSocketData.from_state(state["websocket"]) if state["websocket"] else None
         replayed = getattr(self, self.is_replay) if self.is_replay in ("request", "response") else None
-        if replayed is not None:
+        if replayed is not None and hasattr(replayed, "is_replay"):  # an older name, where older scripts are loaded
             replayed.is_replay = True
 
     def __repr__(self) -> str:

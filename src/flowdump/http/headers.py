@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 from flowdump.http.multidict import BaseMultiDict, MultiDict
-from flowdump.older_names import OlderHeaders
 
 
 def to_bytes(value: str | bytes) -> bytes:
@@ -30,7 +29,7 @@ def _folded(key: str | bytes) -> bytes:
     return to_bytes(key).lower()
 
 
-class Headers(OlderHeaders, MultiDict[Any, Any]):
+class Headers(MultiDict[Any, Any]):
     """Header or trailer fields (RFC 9110 section 5).
 
     ``fields`` holds ``(name, value)`` pairs of bytes as they were on the wire. Everything else speaks ``str``, decoded

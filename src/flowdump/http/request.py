@@ -12,7 +12,6 @@ from flowdump.http import urls
 from flowdump.http.headers import to_bytes, to_headers
 from flowdump.http.message import Message, MessageData, pairs_of
 from flowdump.http.multidict import MultiDictView
-from flowdump.older_names import OlderRequest
 
 #: Codings that flowdump can undo; ``constrain_encoding`` asks the origin for no other.
 KNOWN_CODINGS = ("gzip", "deflate", "br", "zstd", "identity")
@@ -35,7 +34,7 @@ class RequestData(MessageData):
     path: bytes
 
 
-class Request(OlderRequest, Message):
+class Request(Message):
     """An HTTP request (RFC 9110). ``Request.make("GET", "https://example.com/")`` makes one."""
 
     DATA = RequestData

@@ -10,7 +10,6 @@ from flowdump.http.headers import to_headers
 from flowdump.http.message import Message, MessageData, pairs_of
 from flowdump.http.multidict import MultiDict, MultiDictView
 from flowdump.http.status_codes import RESPONSES
-from flowdump.older_names import OlderResponse
 
 
 class ResponseData(MessageData):
@@ -23,7 +22,7 @@ class ResponseData(MessageData):
     reason: bytes
 
 
-class Response(OlderResponse, Message):
+class Response(Message):
     """An HTTP response (RFC 9110). ``Response.make(200, b"hello", {"content-type": "text/plain"})`` makes one."""
 
     DATA = ResponseData

@@ -22,7 +22,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from flowdump.exceptions import CommandError
 from flowdump.options.store import nearest
@@ -30,7 +30,8 @@ from flowdump.runtime.arguments import CommandType, type_of
 
 if TYPE_CHECKING:
     from flowdump.flow import Flow
-    from flowdump.runtime.master import Master
+    from flowdump.runtime.addons import Addons
+    from flowdump.runtime.log import EventLog
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -61,6 +62,15 @@ def argument(name: str, type: Any) -> Callable[[_F], _F]:
         return function
 
     return mark
+
+
+class Run(Protocol):
+    """What commands need of the running program (``ctx.master``)."""
+
+    addons: Addons
+    log: EventLog
+
+    def in_loop(self, function: Callable[[], Any]) -> Any: ...
 
 
 class Parameter(NamedTuple):
@@ -188,7 +198,7 @@ def _shown(value: Any) -> str:
 class CommandManager:
     """``ctx.master.commands``: every command, by name. ``builtins`` makes the addons that hold flowdump's own."""
 
-    def __init__(self, master: Master, builtins: Callable[[], Iterable[Any]] = tuple) -> None:
+    def __init__(self, master: Run, builtins: Callable[[], Iterable[Any]] = tuple) -> None:
         self.master = master
         self._make_builtins = builtins
         self._builtin: dict[str, Command] | None = None

@@ -19,7 +19,7 @@ from flowdump.scripting.handlers import Adapted, is_handler, located, required_n
 from flowdump.scripting.older.generations import FIRST, SECOND
 
 if TYPE_CHECKING:
-    from flowdump.scripting.script import Script
+    from flowdump.scripting.script_file import ScriptFile
 
 #: How alike two names must be, from 0 to 1: "reponse", "responce" and "response_" are 0.93, 0.88 and 0.94 like
 #: "response"; "respond" is 0.8 and may be meant so.
@@ -41,7 +41,7 @@ _OLDER = {name: older.names for name, older in (*FIRST.items(), *SECOND.items())
 _KNOWN = _OLDER | _EVENTS
 
 
-def about(script: Script, addons: list[Any]) -> Iterator[str]:
+def about(script: ScriptFile, addons: list[Any]) -> Iterator[str]:
     """The warnings about the addons of a script."""
     for addon in addons:
         first = isinstance(addon, Adapted)
@@ -53,7 +53,7 @@ def about(script: Script, addons: list[Any]) -> Iterator[str]:
 # -- handlers that cannot be called ------------------------------------------------------------------------------
 
 
-def _wrong_signatures(script: Script, addon: Any) -> Iterator[str]:
+def _wrong_signatures(script: ScriptFile, addon: Any) -> Iterator[str]:
     for event, names in _EVENTS.items():
         handler: Any = getattr(addon, event, None)
         if isinstance(addon, Adapted) or not is_handler(addon, handler) or _takes(handler, len(names)):
@@ -66,7 +66,7 @@ def _wrong_signatures(script: Script, addon: Any) -> Iterator[str]:
         )
 
 
-def _never_called(script: Script, addon: Any) -> Iterator[str]:
+def _never_called(script: ScriptFile, addon: Any) -> Iterator[str]:
     for event, reason in _NEVER.items():
         handler: Any = getattr(addon, event, None)
         if is_handler(addon, handler):
@@ -91,7 +91,7 @@ def _shown(handler: Callable[..., Any]) -> str:
 # -- misspelt events ---------------------------------------------------------------------------------------------
 
 
-def _misspelt(script: Script, addon: Any, first: bool) -> Iterator[str]:
+def _misspelt(script: ScriptFile, addon: Any, first: bool) -> Iterator[str]:
     for name, function in _functions(script, addon):
         near = get_close_matches(_PREFIXES.sub("", name.lower()), list(_KNOWN), n=1, cutoff=_ALIKE)
         # With its context, in the first generation.
@@ -102,7 +102,7 @@ def _misspelt(script: Script, addon: Any, first: bool) -> Iterator[str]:
             )
 
 
-def _functions(script: Script, addon: Any) -> Iterator[tuple[str, Any]]:
+def _functions(script: ScriptFile, addon: Any) -> Iterator[tuple[str, Any]]:
     """The public functions of an addon that the script itself defines and that are no events."""
     members = addon if isinstance(addon, types.ModuleType | type) else type(addon)
     for name, member in vars(members).items():

@@ -18,9 +18,10 @@ from flowdump import ctx
 from flowdump.exceptions import AddonHalt, EndedNow, ScriptError
 from flowdump.runtime.hooks import EVENTS
 from flowdump.scripting.on_error import condemn
+from flowdump.scripting.script_file import place_of
 
 if TYPE_CHECKING:
-    from flowdump.scripting.script import Script
+    from flowdump.scripting.script_file import ScriptFile
 
 #: Seconds that a plain handler may take before it is named in a warning: everything else waits for it.
 BLOCKING = 0.25
@@ -42,7 +43,7 @@ class WrappedAddon:
     Raises ScriptError for a handler that can never be called.
     """
 
-    def __init__(self, script: Script, addon: Any) -> None:
+    def __init__(self, script: ScriptFile, addon: Any) -> None:
         self.script = script
         #: The addon as the script knows it.
         self.addon = addon.addon if isinstance(addon, Adapted) else addon
@@ -78,18 +79,12 @@ def required_names(handler: Callable[..., Any]) -> list[str]:
     return [p.name for p in parameters if p.default is p.empty and p.kind in positional]
 
 
-def place_of(handler: Callable[..., Any]) -> tuple[str, int] | None:
-    """File and line where a function is defined."""
-    code = getattr(inspect.unwrap(handler), "__code__", None)
-    return (code.co_filename, code.co_firstlineno) if code else None
-
-
-def located(script: Script, handler: Callable[..., Any]) -> str:
+def located(script: ScriptFile, handler: Callable[..., Any]) -> str:
     file, line = place_of(handler) or (script.path, 1)
     return f"{file}:{line}"
 
 
-def _check(script: Script, addon: Any, handler: Callable[..., Any], event: Any) -> None:
+def _check(script: ScriptFile, addon: Any, handler: Callable[..., Any], event: Any) -> None:
     """Raises ScriptError for a method of a class that is an addon itself, and for a coroutine nobody could wait for."""
     if isinstance(addon, type) and len(required_names(handler)) == len(event.arguments) + 1:
         raise ScriptError(
@@ -105,7 +100,7 @@ def _check(script: Script, addon: Any, handler: Callable[..., Any], event: Any) 
 # -- calling them ------------------------------------------------------------------------------------------------
 
 
-def wrap(script: Script, event: str, handler: Callable[..., Any]) -> Callable[..., Any]:
+def wrap(script: ScriptFile, event: str, handler: Callable[..., Any]) -> Callable[..., Any]:
     argv = script.argv
 
     def call(*arguments: Any) -> Awaitable[None] | None:
@@ -150,7 +145,7 @@ def _raise_if_not_its_own(error: BaseException) -> None:
         raise error
 
 
-def _warn(script: Script, event: str, handler: Callable[..., Any], seconds: float) -> None:
+def _warn(script: ScriptFile, event: str, handler: Callable[..., Any], seconds: float) -> None:
     if event == "done" or handler in script.blocking:
         return
     script.blocking.append(handler)
@@ -160,7 +155,7 @@ def _warn(script: Script, event: str, handler: Callable[..., Any], seconds: floa
     )
 
 
-def _wrap_startup(script: Script, event: str, handler: Callable[..., Any]) -> Callable[..., Any]:
+def _wrap_startup(script: ScriptFile, event: str, handler: Callable[..., Any]) -> Callable[..., Any]:
     """``load`` and ``configure``: what they raise ends the start, or undoes the change of an option."""
     # ``configure(options, updated)`` is how the second generation of the scripting API had it.
     takes_options = event == "configure" and len(required_names(handler)) == 2
@@ -179,7 +174,7 @@ _WRAPPERS = {"load": _wrap_startup, "configure": _wrap_startup}
 _PLAIN = {"load", "configure", "add_log"}
 
 
-async def _guarded(script: Script, event: str, waiting: Awaitable[None], arguments: tuple[Any, ...]) -> None:
+async def _guarded(script: ScriptFile, event: str, waiting: Awaitable[None], arguments: tuple[Any, ...]) -> None:
     """Await an asynchronous handler and report its exceptions."""
     try:
         await _with_arguments(script, waiting)
@@ -192,7 +187,7 @@ async def _guarded(script: Script, event: str, waiting: Awaitable[None], argumen
 
 
 @types.coroutine
-def _with_arguments(script: Script, waiting: Awaitable[None]) -> Generator[Any, Any, None]:
+def _with_arguments(script: ScriptFile, waiting: Awaitable[None]) -> Generator[Any, Any, None]:
     """Await something whose first step runs with the script's ``sys.argv``."""
     steps = waiting.__await__()
     try:

@@ -12,9 +12,10 @@ from tests.support.flows import client, http_flow, response, server, websocket_f
 
 from flowdump import compat, ctx
 from flowdump.options import Options
+from flowdump.runtime.addons import Addons
 from flowdump.runtime.hooks import fire
 from flowdump.runtime.log import EventLog
-from flowdump.runtime.master import Addons, Master
+from flowdump.runtime.master import Master
 from flowdump.scripting.script import Script
 
 

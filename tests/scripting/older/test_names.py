@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -10,7 +12,10 @@ from tests.support.flows import client, http_flow, request, response, server, we
 from flowdump.exceptions import ControlException
 from flowdump.http import Response
 from flowdump.http.headers import Headers
-from flowdump.older_names import ODict, ODictCaseless
+from flowdump.scripting.older import names
+from flowdump.scripting.older.names import ODict, ODictCaseless
+
+names.install()
 
 
 def test_odict() -> None:
@@ -178,3 +183,37 @@ def test_the_host_header_follows_when_it_is_told_to() -> None:
     asked.data.port = 8080
     asked.update_host_header()
     assert asked.headers["host"] == "other.example:8080"
+
+
+CLEAN = """
+import subprocess, sys
+from flowdump import connection, flow, http
+from flowdump.scripting.older import names
+
+for current, older in names.ATTRIBUTES.items():
+    shared = {name for name in vars(older) if not name.startswith("__")} & {name for name in dir(current)}
+    print(current.__name__, *sorted(shared - {"address", "is_replay"}))
+"""
+
+
+def test_classes_have_no_older_names_before_an_older_script_is_loaded() -> None:
+    """Names that mitmproxy itself still has are the exception."""
+    done = subprocess.run([sys.executable, "-c", CLEAN], capture_output=True, text=True, timeout=60, check=True)
+    found = {line.split()[0]: set(line.split()[1:]) for line in done.stdout.splitlines()}
+    kept = {"cert", "cipher_name", "clientcert", "ip_address"}
+    assert {name: left - kept for name, left in found.items() if left - kept} == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "is_older"),
+    [
+        ("def response(flow):\n    flow.response.headers['a'] = 'b'\n", False),
+        ("def response(flow):\n    flow.response.code = 404\n", True),
+        ("class A:\n    def response(self, flow):\n        return [c.reply for c in flow]\n", True),
+        ("x = lambda flow: getattr(flow, 'handshake_flow')\n", True),
+        ("def server_connect(data):\n    print(data.server.address.host)\n", True),
+        ("def server_connect(data):\n    print(data.server.address[0])\n", False),
+    ],
+)
+def test_scripts_are_known_by_the_names_they_use(source: str, is_older: bool) -> None:
+    assert names.mentions_older_names(compile(source, "script.py", "exec")) is is_older

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flowdump.older_names import Reply
+from flowdump.scripting.older.names import Reply
 
 
 def handler(function: Callable[..., Any]) -> Callable[..., Any]:

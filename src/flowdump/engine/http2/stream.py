@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from flowdump.engine.errors import ConnectionFailure, PeerClosed, ProtocolError, TimedOut
 from flowdump.engine.http1.connection import PIECE, check_size
@@ -23,7 +23,7 @@ from flowdump.engine.http1.framing import refusal
 if TYPE_CHECKING:
     from flowdump.engine.errors import Peer
     from flowdump.engine.http1.framing import Fields
-    from flowdump.engine.http2.connection import Http2Connection
+    from flowdump.engine.net.stream import Stream
 
 #: Bytes queued on one stream above which its sender waits, and below which it goes on.
 QUEUE_HIGH: Final = 256 * 1024
@@ -52,6 +52,26 @@ def code_name(code: int) -> str:
     return CODES[code] if code < len(CODES) else f"error {code:#x}"
 
 
+class Connection(Protocol):
+    """What a stream needs of its connection, which schedules and sends for all of its streams."""
+
+    loop: asyncio.AbstractEventLoop
+    peer: Peer
+    stream: Stream
+
+    def forget(self, stream: Http2Stream) -> None:
+        """Drop a stream that has ended."""
+
+    def reset(self, stream: Http2Stream, code: int) -> None:
+        """Send RST_STREAM."""
+
+    def taken(self, identifier: int, length: int) -> None:
+        """Give the peer new window for data that was consumed (RFC 9113 section 5.2)."""
+
+    def want(self, stream: Http2Stream) -> None:
+        """Send the stream's queue as soon as windows and the transport allow."""
+
+
 class Inbox:
     """A body that comes in on the stream of that number. ``trailers`` are there once it has ended.
 
@@ -63,7 +83,7 @@ class Inbox:
         "received", "trailers",
     )  # fmt: skip
 
-    def __init__(self, connection: Http2Connection[Any], identifier: int) -> None:
+    def __init__(self, connection: Connection, identifier: int) -> None:
         self._connection = connection
         self.id = identifier
         #: Loop time at which something arrived, or somebody began to wait.
@@ -190,7 +210,7 @@ class Http2Stream:
         "local_ended", "remote_ended",
     )  # fmt: skip
 
-    def __init__(self, connection: Http2Connection[Any], identifier: int) -> None:
+    def __init__(self, connection: Connection, identifier: int) -> None:
         self.connection = connection
         #: 0 until it is open.
         self.id = identifier

@@ -4,7 +4,7 @@ What an addon is tells its shape. A module whose handlers take one argument more
 the first generation (mitmproxy up to 0.17): each of its handlers gets the script's one ``ScriptContext`` in front.
 Names that events had in the second generation (0.18 to 6) are heard beside those of today: ``clientconnect`` is
 ``client_connected`` with a ``RootLayer``, and so on. A ``WebSocketFlow`` needs nothing here: every flow is one, see
-:mod:`flowdump.older_names`.
+:mod:`flowdump.scripting.older.names`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from flowdump.scripting.handlers import Adapted, is_handler, required_names, wra
 from flowdump.scripting.older.first_generation import ScriptContext, calling
 
 if TYPE_CHECKING:
-    from flowdump.scripting.script import Script
+    from flowdump.scripting.script_file import ScriptFile
 
 #: Seconds between two calls of ``tick``, "a regular sub-second interval"; 0.1 is what mitmproxy had.
 TICK = 0.1
@@ -110,7 +110,7 @@ def _signature(module: Any, name: str) -> list[str] | None:
     return required_names(function)
 
 
-def start_first(script: Script, module: Any) -> Adapted:
+def start_first(script: ScriptFile, module: Any) -> Adapted:
     """Start a script of the first generation, and give it the events of today."""
     context = ScriptContext()
     start: Any = getattr(module, "start", None)
@@ -138,7 +138,7 @@ def _first(handler: Callable[..., Any], older: Older, context: ScriptContext) ->
     return call
 
 
-def adapt(script: Script, addon: Any) -> Iterator[Any]:
+def adapt(script: ScriptFile, addon: Any) -> Iterator[Any]:
     """An addon, and before it what stands for its handlers of the second generation, each event by itself."""
     for name, older in SECOND.items():
         handler = getattr(addon, name, None)
@@ -152,7 +152,7 @@ def adapt(script: Script, addon: Any) -> Iterator[Any]:
     yield addon
 
 
-def _is_second(script: Script, name: str, handler: Any, older: Older) -> bool:
+def _is_second(script: ScriptFile, name: str, handler: Any, older: Older) -> bool:
     """Everybody has a function named ``log``: it is a handler where its argument is named like the event's, and where
     the script itself does not call it.
     """
@@ -171,7 +171,7 @@ def _second(handler: Any, older: Older) -> Callable[..., Any]:
     return call
 
 
-def _add_ticking(script: Script, adapted: Any, handler: Any) -> None:
+def _add_ticking(script: ScriptFile, adapted: Any, handler: Any) -> None:
     """``tick`` runs from ``running`` to ``done`` in a task of its own."""
     tick = wrap(script, "tick", handler)
 

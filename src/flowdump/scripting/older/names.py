@@ -1,23 +1,34 @@
-"""Names that older scripts use for what messages, flows and connections have: one mixin per class.
+"""Attributes that older scripts use on messages, flows and connections, and when those get them.
 
 The scripting API had two generations before this one (mitmproxy up to 0.17, then 0.18 to 6). What they called
-differently is here, each on top of the name of today; nothing else in flowdump uses it. What only scripts of the very
-first generation may see, because a name of today means something else, is in
+differently is here: one class of attributes for each class of today, each on top of the present name. What means
+something else today, and so is for scripts of the first generation only, is in
 :mod:`flowdump.scripting.older.first_generation`.
+
+The classes of today know none of this. ``install`` puts the attributes on them, once and for the whole process, when
+a script is loaded that mentions one of their names (:func:`mentions_older_names`), when a module of ``libmproxy`` or
+``netlib`` is imported, and for programs and test suites that run on the façade. The names are looked for in the
+compiled code of the script and of all modules that it imports while it is loaded. That costs one pass over their
+names at start-up and nothing afterwards; a name too many installs what no script uses, which is harmless.
 """
 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
+from flowdump.connection import Client, Connection, Server
 from flowdump.exceptions import ControlException
+from flowdump.flow import Flow
+from flowdump.http.flow import HTTPFlow
+from flowdump.http.headers import Headers
 from flowdump.http.multidict import MultiDict
+from flowdump.http.request import Request
+from flowdump.http.response import Response
 from flowdump.http.urls import hostport
-
-if TYPE_CHECKING:
-    from flowdump.flow import Flow
 
 
 class ODict(MultiDict[Any, Any]):
@@ -273,7 +284,7 @@ class OlderFlow:
 
     def match(self, expression: Any) -> bool:
         """Whether a filter expression, as text or parsed, matches the flow. Raises ValueError for a wrong one."""
-        from flowdump import filters
+        from flowdump import filters  # scripts without filters need not load them
 
         return filters.match(expression, self)  # type: ignore[arg-type]
 
@@ -317,41 +328,41 @@ class OlderHTTPFlow:
         live: Any
         client_conn: Any
 
-    def _facts(self, name: str) -> Any:
+    def _websocket_facts(self, name: str) -> Any:
         if self.websocket is None:
             raise AttributeError(f"this HTTP flow has no {name}: it is no WebSocket")
         return self.websocket
 
     @property
     def messages(self) -> list[OlderWebSocketMessage]:
-        return [OlderWebSocketMessage(message) for message in self._facts("messages").messages]
+        return [OlderWebSocketMessage(message) for message in self._websocket_facts("messages").messages]
 
     @property
     def handshake_flow(self) -> Any:
-        self._facts("handshake_flow")
+        self._websocket_facts("handshake_flow")
         return self
 
     @property
     def close_code(self) -> int | None:
-        return self._facts("close_code").close_code  # type: ignore[no-any-return]
+        return self._websocket_facts("close_code").close_code  # type: ignore[no-any-return]
 
     @property
     def close_reason(self) -> str | None:
-        return self._facts("close_reason").close_reason  # type: ignore[no-any-return]
+        return self._websocket_facts("close_reason").close_reason  # type: ignore[no-any-return]
 
     @property
     def close_sender(self) -> str | None:
-        by_client = self._facts("close_sender").closed_by_client
+        by_client = self._websocket_facts("close_sender").closed_by_client
         return None if by_client is None else "client" if by_client else "server"
 
     @property
     def ended(self) -> bool:
         """Whether the WebSocket is closed."""
-        return self._facts("ended").timestamp_end is not None or not self.live
+        return self._websocket_facts("ended").timestamp_end is not None or not self.live
 
     def inject_message(self, endpoint: Any, payload: str | bytes) -> None:
         """Send a message to ``client_conn`` or ``server_conn``. Raises ControlException when there is none any more."""
-        self._facts("inject_message")
+        self._websocket_facts("inject_message")
         if self.ended:
             raise ControlException("the WebSocket is closed: there is nobody to send to")
         content = payload.encode() if isinstance(payload, str) else payload
@@ -382,7 +393,6 @@ class OlderConnection:
         cipher: str | None
         peername: Any
         sockname: Any
-        alpn: bytes | None
         timestamp_tls_setup: float | None
         certificate_list: list[Any]
 
@@ -407,12 +417,83 @@ class OlderConnection:
         return self.sockname
 
     @property
-    def alpn_proto_negotiated(self) -> bytes | None:
-        return self.alpn
-
-    @property
     def cert(self) -> Any:
         """The certificate that the peer showed, None where it showed none."""
         return first_of(self.certificate_list, None)
 
     clientcert = cert
+
+
+class OlderClient:
+    """On Client."""
+
+    if TYPE_CHECKING:
+        peername: Any
+
+    @property
+    def address(self) -> OlderAddress:
+        warnings.warn("Client.address is called Client.peername now.", DeprecationWarning, stacklevel=2)
+        return OlderAddress(self.peername)
+
+
+class OlderServer:
+    """On Server."""
+
+    @property
+    def address(self) -> OlderAddress | None:
+        address = self.__dict__["address"]
+        return address and OlderAddress(address)
+
+    @address.setter
+    def address(self, address: Any) -> None:
+        self.__dict__["address"] = address
+
+
+#: Class of today -> its older attributes.
+ATTRIBUTES: dict[type, type] = {
+    Client: OlderClient,
+    Connection: OlderConnection,
+    Flow: OlderFlow,
+    HTTPFlow: OlderHTTPFlow,
+    Headers: OlderHeaders,
+    Request: OlderRequest,
+    Response: OlderResponse,
+    Server: OlderServer,
+}
+
+
+def _attributes_of(older: type) -> dict[str, Any]:
+    """The attributes of a class of older names, inherited ones included."""
+    found: dict[str, Any] = {}
+    for base in reversed(older.__mro__[:-1]):
+        found |= {name: value for name, value in vars(base).items() if not name.startswith("__")}
+    return found
+
+
+#: What ``address`` is today, too; only these make the difference.
+_OF_ADDRESSES = {"host", "port"}
+_NAMES = {name for older in ATTRIBUTES.values() for name in _attributes_of(older) if not name.startswith("_")} - {
+    "address"
+}
+
+
+def install() -> None:
+    """Give the classes of today their older attributes."""
+    for current, older in ATTRIBUTES.items():
+        for name, value in _attributes_of(older).items():
+            setattr(current, name, value)
+
+
+def mentions_older_names(code: CodeType) -> bool:
+    """Whether compiled code, or a function in it, uses one of the older names, be it as text for ``getattr``."""
+    names: set[str] = set()
+    waiting = [code]
+    while waiting:
+        part = waiting.pop()
+        names.update(part.co_names)
+        for constant in part.co_consts:
+            if isinstance(constant, CodeType):
+                waiting.append(constant)
+            elif isinstance(constant, str):
+                names.add(constant)
+    return not names.isdisjoint(_NAMES) or ("address" in names and not names.isdisjoint(_OF_ADDRESSES))

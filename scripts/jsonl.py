@@ -130,9 +130,7 @@ def http_message(message: http.Message) -> dict[str, Any]:
     }
 
 
-def messages(
-    parts: Iterable[tcp.TCPMessage | udp.UDPMessage | websocket.WebSocketMessage],
-) -> list[dict[str, Any]]:
+def messages(parts: Iterable[tcp.TCPMessage | udp.UDPMessage | websocket.WebSocketMessage]) -> list[dict[str, Any]]:
     return [{"from_client": m.from_client, "timestamp": m.timestamp, **body(m.content, utf8(m.content))} for m in parts]
 
 

@@ -31,9 +31,7 @@ class WebSocketLog:
         assert flow.websocket is not None
         message = flow.websocket.messages[-1]
         if self.match.search(message.content):
-            notes = "".join(
-                [" (injected)" if message.injected else "", " (dropped)" if message.dropped else ""],
-            )
+            notes = "".join([" (injected)" if message.injected else "", " (dropped)" if message.dropped else ""])
             self.show(flow, f"{'>' if message.from_client else '<'} {self.described(message)}{notes}")
 
     def websocket_end(self, flow: http.HTTPFlow) -> None:

@@ -176,7 +176,14 @@ def _configure(options: Options, given: dict[str, Any]) -> None:
     options.update(**{name: _typed(options.spec(name), value) for name, value in flags.items()})
     if given["filter_words"]:
         expression = " ".join(given["filter_words"])
-        _set_filter(options, expression)
+        # The filter of the command line limits what is read, shown and written.
+        from flowdump import filters
+
+        try:
+            filters.parse(expression)
+        except FilterError as error:
+            raise UserError(str(error)) from None
+        options.update(dumper_filter=expression, save_stream_filter=expression, readfile_filter=expression)
     if given["no_server"]:
         options.update(server=False)
     if given["detail"]:
@@ -196,17 +203,6 @@ def _typed(spec: Spec, value: Any) -> Any:
         except ValueError:
             return value
     return value
-
-
-def _set_filter(options: Options, expression: str) -> None:
-    """The filter of the command line limits what is read, shown and written."""
-    from flowdump import filters
-
-    try:
-        filters.parse(expression)
-    except FilterError as error:
-        raise UserError(str(error)) from None
-    options.update(dumper_filter=expression, save_stream_filter=expression, readfile_filter=expression)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

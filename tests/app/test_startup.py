@@ -28,15 +28,7 @@ UNNEEDED = {
     "asyncio", "brotli", "cryptography", "email", "h11", "h2", "hypothesis", "logging", "msgpack", "multiprocessing",
     "socket", "sqlite3", "ssl", "subprocess", "unittest", "urllib", "wsproto", "yaml", "zstandard",
 }  # fmt: skip
-UNNEEDED_OWN = {
-    "compat",
-    "contentviews",
-    "engine",
-    "filters",
-    "scripting",
-    "test",
-    "formats.har",
-}
+UNNEEDED_OWN = {"compat", "contentviews", "engine", "filters", "scripting", "test", "formats.har"}
 
 
 def loaded(folder: Path, *arguments: str) -> set[str]:

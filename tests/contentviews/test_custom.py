@@ -5,15 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.support.flows import (
-    every_kind,
-    http_flow,
-    response,
-    run_flowdump,
-    tcp_flow,
-    websocket_flow,
-    write_flows,
-)
+from tests.support.flows import every_kind, http_flow, response, run_flowdump, tcp_flow, websocket_flow, write_flows
 
 from flowdump import ctx
 from flowdump.compat.shims import contentviews

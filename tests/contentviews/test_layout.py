@@ -11,17 +11,7 @@ def test_indentation_stops_growing() -> None:
 
 def test_tree_of_lists_in_lists() -> None:
     value = [1, [2, [3]], Pairs([("a b", "x"), ("", Pairs([(b"\0", [])]))])]
-    assert list(tree(value)) == [
-        "- 1",
-        "-",
-        "  - 2",
-        "  -",
-        "    - 3",
-        "-",
-        '  a b: "x"',
-        '  "":',
-        "    <00>: []",
-    ]
+    assert list(tree(value)) == ["- 1", "-", "  - 2", "  -", "    - 3", "-", '  a b: "x"', '  "":', "    <00>: []"]
 
 
 def test_tree_of_a_scalar() -> None:

@@ -307,10 +307,7 @@ async def test_flows_that_cannot_be_sent_are_told(flow: Any, says: str) -> None:
 
 async def test_https_is_asked_in_http_2(pki: Authorities) -> None:
     context = pki.serve("127.0.0.1")
-    async with (
-        h2_origin(Reply(200, body=b"h2"), ssl=context) as server,
-        replaying(**pki.trust) as (proxy, replayer),
-    ):
+    async with h2_origin(Reply(200, body=b"h2"), ssl=context) as server, replaying(**pki.trust) as (proxy, replayer):
         flow = recorded(server.port, "/x", "POST", b"body")
         flow.request.scheme, flow.request.http_version = "https", "HTTP/2.0"
         flow.client_conn.tls, flow.client_conn.alpn_offers = True, [b"http/1.1"]  # as other programs may have it

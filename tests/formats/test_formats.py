@@ -93,8 +93,7 @@ def test_a_tilde_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"hello", b"<html>", b"\x89PNG\r\n", b"12:30 lunch", b"[]", b"PK\x03\x04", b"\x00" * 100, b"12345\n"],
+    "content", [b"hello", b"<html>", b"\x89PNG\r\n", b"12:30 lunch", b"[]", b"PK\x03\x04", b"\x00" * 100, b"12345\n"]
 )
 def test_neither_of_both(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "other"

@@ -96,8 +96,7 @@ def test_the_status_leaves_the_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "raw", "text"),
-    [("Grün", b"Gr\xfcn", "Grün"), (b"\xff", b"\xff", "ÿ"), ("", b"", ""), ("€", b"?", "?")],
+    ("given", "raw", "text"), [("Grün", b"Gr\xfcn", "Grün"), (b"\xff", b"\xff", "ÿ"), ("", b"", ""), ("€", b"?", "?")]
 )
 def test_reason(given: Any, raw: bytes, text: str) -> None:
     r = Response.make()

@@ -26,9 +26,7 @@ _EVENT_LOG = re.compile(r"^\[\d\d:\d\d:\d\d\.\d+\] .*\n", re.MULTILINE).sub
 NOW = T0 + 10**6
 
 #: What a script gets on its command line.
-ARGUMENTS = {
-    "options_script.py": ["--set", "add_text=chosen", "--set", "add_many=x", "--set", "add_many=y"],
-}
+ARGUMENTS = {"options_script.py": ["--set", "add_text=chosen", "--set", "add_many=x", "--set", "add_many=y"]}
 
 
 class Both(NamedTuple):

@@ -201,7 +201,7 @@ EXPRESSIONS = [
 #: Where flowdump is meant to differ, and how.
 OURS = {
     # What is no gzip is an error, not an empty body.
-    "encoding.decode(b'x', 'gzip')": "raises ValueError",
+    "encoding.decode(b'x', 'gzip')": "raises ValueError"
 }
 
 

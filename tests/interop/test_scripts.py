@@ -151,9 +151,7 @@ def source(mitmproxy: Mitmproxy, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.mark.parametrize(
-    ("text", "arguments"),
-    [(REPLACER, ()), (EVERYTHING, ("--set", "word=chosen"))],
-    ids=["replacer", "everything"],
+    ("text", "arguments"), [(REPLACER, ()), (EVERYTHING, ("--set", "word=chosen"))], ids=["replacer", "everything"]
 )
 def test_scripts_do_the_same(
     text: str, arguments: tuple[str, ...], source: Path, mitmproxy: Mitmproxy, flowdump: Flowdump, tmp_path: Path

@@ -14,11 +14,7 @@ def test_header_is_added(tmp_path: Path, arguments: tuple[str, ...], name: str, 
     saved = write_flows(tmp_path / "saved", [http_flow(answer=response(200, b"body", {"a": "b"}))])
     run_flowdump("-r", saved, "-s", script("add_header.py", *arguments), "-w", "changed", cwd=tmp_path, check=True)
     (flow,) = read_flows(tmp_path / "changed")
-    assert flow.response.headers.fields == (
-        (b"a", b"b"),
-        (b"content-length", b"4"),
-        (name.encode(), value.encode()),
-    )
+    assert flow.response.headers.fields == ((b"a", b"b"), (b"content-length", b"4"), (name.encode(), value.encode()))
 
 
 def test_header_that_is_there_is_replaced_in_its_place(tmp_path: Path) -> None:

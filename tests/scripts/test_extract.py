@@ -110,8 +110,7 @@ def test_flows_of_every_kind_pass(tmp_path: Path, arguments: tuple[str, ...]) ->
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [((), "required: folder"), (("out", "--type", "("), "'('"), (("saved",), "saved")],
+    ("arguments", "message"), [((), "required: folder"), (("out", "--type", "("), "'('"), (("saved",), "saved")]
 )
 def test_wrong_arguments_end_the_start(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     saved = write_flows(tmp_path / "saved", [http_flow(answer=response(200, b"x"))])

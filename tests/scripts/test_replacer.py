@@ -4,16 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.flows import (
-    SCRIPTS,
-    every_kind,
-    http_flow,
-    read_flows,
-    response,
-    run_flowdump,
-    script,
-    write_flows,
-)
+from tests.support.flows import SCRIPTS, every_kind, http_flow, read_flows, response, run_flowdump, script, write_flows
 
 PAGE = b'<html><a href="/about.html">html</a> \xff</html>'
 

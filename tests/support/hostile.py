@@ -223,17 +223,7 @@ RESPONSES = {
     "coding with 103": answer(b"Transfer-Encoding: chunked", start=b"HTTP/1.1 103 Early Hints") + OK,
     **{
         f"length {value.decode()}": answer(b"Content-Length:" + value, body=b"hello")
-        for value in (
-            b" NaN",
-            b"",
-            b" -1",
-            b" +5",
-            b" 0x5",
-            b" 05",
-            b" 5, 5",
-            b" 5 5",
-            b" 5\x0c",
-        )
+        for value in (b" NaN", b"", b" -1", b" +5", b" 0x5", b" 05", b" 5, 5", b" 5 5", b" 5\x0c")
     },
     "length of 5000 digits": answer(b"Content-Length: " + b"9" * 5000, body=b"hello"),
     "two lengths": answer(b"Content-Length: 5", b"Content-Length: 6", body=b"hello!"),

@@ -267,9 +267,7 @@ class H2Origin:
 
 @asynccontextmanager
 async def h2_origin(
-    *replies: Reply | Handler,
-    ssl: ssl_module.SSLContext | None = None,
-    settings: dict[SettingCodes, int] | None = None,
+    *replies: Reply | Handler, ssl: ssl_module.SSLContext | None = None, settings: dict[SettingCodes, int] | None = None
 ) -> AsyncIterator[H2Origin]:
     """A scripted origin: the n-th request gets the n-th reply, the last one again and again.
 

@@ -158,13 +158,7 @@ def dns_state() -> State:
     return _flow("dns", request=dns_message_state(), response=dns_message_state(query=False, answers=[answer]))
 
 
-BASES = {
-    "http": http_state,
-    "websocket": websocket_state,
-    "tcp": tcp_state,
-    "udp": udp_state,
-    "dns": dns_state,
-}
+BASES = {"http": http_state, "websocket": websocket_state, "tcp": tcp_state, "udp": udp_state, "dns": dns_state}
 
 
 # unusual ones

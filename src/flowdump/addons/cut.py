@@ -58,7 +58,15 @@ def extract(path: str, flow: Flow) -> str | bytes:
         value = _step(value, name)
         if value is None:
             return ""
-    return _shown(value)
+    if isinstance(value, str | bytes):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Cert):
+        return value.to_pem().decode("ascii")
+    if isinstance(value, list) and value and isinstance(value[0], Cert):
+        return "".join(cert.to_pem().decode("ascii") for cert in value)
+    return "" if callable(value) or value in ([], {}) else str(value)
 
 
 def _step(value: Any, name: str) -> Any:
@@ -71,18 +79,6 @@ def _step(value: Any, name: str) -> Any:
         return getattr(value, name, None)
     except ValueError:  # a body that cannot be decoded, say
         return None
-
-
-def _shown(value: Any) -> str | bytes:
-    if isinstance(value, str | bytes):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Cert):
-        return value.to_pem().decode("ascii")
-    if isinstance(value, list) and value and isinstance(value[0], Cert):
-        return "".join(cert.to_pem().decode("ascii") for cert in value)
-    return "" if callable(value) or value in ([], {}) else str(value)
 
 
 def _bytes(value: str | bytes) -> bytes:

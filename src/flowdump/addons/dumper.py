@@ -52,11 +52,7 @@ class Dumper:
     path = "stdout"
 
     def __init__(
-        self,
-        options: Options,
-        out: TextIO,
-        colour: bool = False,
-        tell: Callable[[str], None] = lambda text: None,
+        self, options: Options, out: TextIO, colour: bool = False, tell: Callable[[str], None] = lambda text: None
     ) -> None:
         self._options = options
         self._out = out
@@ -118,7 +114,9 @@ class Dumper:
             ended = None if _is_made_here(flow, self._begun) else facts.timestamp_end
         else:
             kind, length = "websocket", _amount(flow.websocket.messages)
-            ended = _websocket_end(flow.websocket)
+            websocket = flow.websocket
+            messages = websocket.messages
+            ended = websocket.timestamp_end or (messages[-1].timestamp if messages else None)
         rest = f" {kind} {length} {duration(started, ended)}"
         return begin, str(facts.status_code), rest if flow.error is None else f"{rest} {_failure(flow)}"
 
@@ -332,11 +330,6 @@ def _server(flow: Flow) -> str:
 def _amount(messages: list[Any]) -> str:
     total = sum(len(message.content) for message in messages)
     return f"{len(messages)} message{'' if len(messages) == 1 else 's'} {size(total)}"
-
-
-def _websocket_end(websocket: Any) -> float | None:
-    messages = websocket.messages
-    return websocket.timestamp_end or (messages[-1].timestamp if messages else None)
 
 
 def _failure(flow: Flow) -> str:

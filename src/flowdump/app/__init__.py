@@ -9,8 +9,7 @@ imported for scripts only.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flowdump.exceptions import UserError
 
@@ -34,7 +33,12 @@ def start(options: Options, log: EventLog) -> int:
 
     work = OfflineRun(options, log).main()
     if not options.scripts and not options.client_replay:
-        return _drive(work)
+        # Run a coroutine that never waits.
+        try:
+            work.send(None)
+        except StopIteration as finished:
+            return int(finished.value)
+        raise RuntimeError("a run without scripts had to wait")
     import asyncio
 
     return asyncio.run(work)
@@ -82,12 +86,3 @@ def _run_live(options: Options, log: EventLog) -> int:
         return await LiveRun(options, log).main()
 
     return asyncio.run(serve())
-
-
-def _drive(work: Coroutine[Any, Any, int]) -> int:
-    """Run a coroutine that never waits."""
-    try:
-        work.send(None)
-    except StopIteration as finished:
-        return int(finished.value)
-    raise RuntimeError("a run without scripts had to wait")

@@ -304,11 +304,6 @@ class Run(ABC):
             from flowdump.addons.hardump import HarDump
 
             outputs.append(HarDump(options, stdout.buffer, self.log.info))
-        self._refuse_overwriting(outputs, stdout)
-        return outputs
-
-    def _refuse_overwriting(self, outputs: list[Any], stdout: TextIO) -> None:
-        """Raises UserError where something that is written is also read, or written twice."""
         taken = [
             _identity(0) if path == "-" else _identity(path)
             for path in (*self.options.rfile, *self.options.client_replay)
@@ -321,6 +316,7 @@ class Run(ABC):
             if identity is not None and identity in taken:
                 raise UserError(f"cannot write {path!r}: the file is also read or written in this run")
             taken.append(identity)
+        return outputs
 
     async def _end(self) -> None:
         """``done`` handlers, then every file closed, whatever happened before."""

@@ -27,20 +27,13 @@ def main() -> None:
     if "" not in sys.path:  # as for python -m MODULE
         sys.path.insert(0, "")
     if sys.argv[0] == "pytest":
-        _become_plugin()
+        # pytest tells its workers (xdist), which are processes of their own, of plugins only.
+        sys.argv[1:1] = ["-p", "flowdump.compat"]
+        for name in [name for name in sys.modules if name.partition(".")[0] == "flowdump"]:
+            del sys.modules[name]
     else:
         compat.install(older=True)
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-
-
-def _become_plugin() -> None:
-    """pytest tells its workers (xdist), which are processes of their own, of plugins only.
-
-    It rewrites the asserts of plugins, and warns of one that is imported already: so our import is forgotten.
-    """
-    sys.argv[1:1] = ["-p", "flowdump.compat"]
-    for name in [name for name in sys.modules if name.partition(".")[0] == "flowdump"]:
-        del sys.modules[name]
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ MODULES: dict[str, dict[str, str]] = {
     "libmproxy.certutils": {"certs": "SSLCert=Cert"},
     "libmproxy.encoding": {"shims.encoding": "decode encode"},
     "libmproxy.exceptions": {
-        "exceptions": "ControlException FlowReadException ProxyException=FlowdumpError ScriptException=ScriptError",
+        "exceptions": "ControlException FlowReadException ProxyException=FlowdumpError ScriptException=ScriptError"
     },
     "libmproxy.filt": {"filters": "match parse"},
     "libmproxy.flow": {
@@ -39,17 +39,11 @@ MODULES: dict[str, dict[str, str]] = {
         "shims.older_http": "CONTENT_MISSING HTTPRequest HTTPResponse decoded",
         "http": "HTTPFlow",
     },
-    "libmproxy.protocol.primitives": {
-        "shims.older_http": "KILL",
-        "flow": "Error Flow",
-    },
+    "libmproxy.protocol.primitives": {"shims.older_http": "KILL", "flow": "Error Flow"},
     "libmproxy.protocol.tcp": {"tcp": "TCPFlow TCPMessage"},
     "libmproxy.proxy": {},
     "libmproxy.proxy.connection": {"connection": "ClientConnection=Client ServerConnection=Server"},
-    "libmproxy.script": {
-        "scripting.concurrency": "concurrent",
-        "scripting.older.first_generation": "ScriptContext",
-    },
+    "libmproxy.script": {"scripting.concurrency": "concurrent", "scripting.older.first_generation": "ScriptContext"},
     "libmproxy.utils": {
         "shims.human": "pretty_duration pretty_size",
         "shims.strutils": "clean_hanging_newline hexdump isBin=is_mostly_bin isXML=is_xml",
@@ -82,10 +76,10 @@ MODULES: dict[str, dict[str, str]] = {
         "shims.contentviews": (
             "Contentview ContentviewResult InteractiveContentview Metadata SyntaxHighlight TViewLine TViewResult "
             "View add format_dict format_pairs format_text get get_message_content_view prettify_message remove"
-        ),
+        )
     },
     "mitmproxy.contentviews.base": {
-        "shims.contentviews": "TViewLine TViewResult View format_dict format_pairs format_text",
+        "shims.contentviews": "TViewLine TViewResult View format_dict format_pairs format_text"
     },
     "mitmproxy.controller": {"shims.controller": "Reply handler"},
     "mitmproxy.coretypes": {},
@@ -102,13 +96,10 @@ MODULES: dict[str, dict[str, str]] = {
         "exceptions": (
             "AddonHalt AddonManagerError CommandError ControlException FlowReadException Kill=ControlException "
             "MitmproxyException=FlowdumpError OptionsError"
-        ),
+        )
     },
     "mitmproxy.filt": {"filters": "match parse"},
-    "mitmproxy.flow": {
-        "shims.flow_io": "FlowReader FlowWriter",
-        "flow": "Error Flow",
-    },
+    "mitmproxy.flow": {"shims.flow_io": "FlowReader FlowWriter", "flow": "Error Flow"},
     "mitmproxy.flowfilter": {"filters": "TFilter match parse"},
     "mitmproxy.hooks": {"shims.hook_objects": "ConfigureHook DoneHook Hook RunningHook UpdateHook all_hooks"},
     "mitmproxy.http": {
@@ -135,37 +126,22 @@ MODULES: dict[str, dict[str, str]] = {
     "mitmproxy.net": {},
     "mitmproxy.net.check": {"server_spec": "is_valid_host is_valid_port"},
     "mitmproxy.net.dns": {},
-    "mitmproxy.net.dns.classes": {
-        "dns.codes": "from_str=class_number",
-        "shims.dns_numbers:CLASS_NAMES": "*",
-    },
-    "mitmproxy.net.dns.https_records": {
-        "dns.svcb": "HTTPSRecord pack unpack",
-        "shims.dns_numbers": "SVCParamKeys",
-    },
-    "mitmproxy.net.dns.op_codes": {
-        "dns.codes": "from_str=op_code_number",
-        "shims.dns_numbers:OP_CODE_NAMES": "*",
-    },
+    "mitmproxy.net.dns.classes": {"dns.codes": "from_str=class_number", "shims.dns_numbers:CLASS_NAMES": "*"},
+    "mitmproxy.net.dns.https_records": {"dns.svcb": "HTTPSRecord pack unpack", "shims.dns_numbers": "SVCParamKeys"},
+    "mitmproxy.net.dns.op_codes": {"dns.codes": "from_str=op_code_number", "shims.dns_numbers:OP_CODE_NAMES": "*"},
     "mitmproxy.net.dns.response_codes": {
         "dns.codes": "from_str=response_code_number",
         "shims.dns_numbers:RESPONSE_CODE_NAMES": "*",
     },
-    "mitmproxy.net.dns.types": {
-        "dns.codes": "from_str=type_number",
-        "shims.dns_numbers:TYPE_NAMES": "*",
-    },
+    "mitmproxy.net.dns.types": {"dns.codes": "from_str=type_number", "shims.dns_numbers:TYPE_NAMES": "*"},
     "mitmproxy.net.encoding": {"shims.encoding": "decode encode"},
-    "mitmproxy.net.http": {
-        "shims.older_http": "decoded",
-        "http": "Headers Message Request Response",
-    },
+    "mitmproxy.net.http": {"shims.older_http": "decoded", "http": "Headers Message Request Response"},
     "mitmproxy.net.http.cookies": {
         "shims.cookies": (
             "CookieAttrs format_cookie_header format_set_cookie_header get_expiration_ts group_cookies is_expired "
             "parse_cookie_header parse_cookie_headers parse_set_cookie_header parse_set_cookie_headers "
             "refresh_set_cookie_header"
-        ),
+        )
     },
     "mitmproxy.net.http.encoding": {"shims.encoding": "decode encode"},
     "mitmproxy.net.http.headers": {
@@ -176,24 +152,21 @@ MODULES: dict[str, dict[str, str]] = {
         "shims.http1": (
             "assemble_body assemble_request assemble_request_head assemble_response assemble_response_head "
             "connection_close expected_http_body_size read_request_head read_response_head"
-        ),
+        )
     },
     "mitmproxy.net.http.http1.assemble": {
-        "shims.http1": "assemble_body assemble_request assemble_request_head assemble_response assemble_response_head",
+        "shims.http1": "assemble_body assemble_request assemble_request_head assemble_response assemble_response_head"
     },
     "mitmproxy.net.http.http1.read": {
         "shims.http1": (
             "connection_close expected_http_body_size get_header_tokens read_request_head read_response_head"
-        ),
+        )
     },
     "mitmproxy.net.http.message": {"http": "Message"},
     "mitmproxy.net.http.multipart": {"shims.multipart": "decode decode_multipart encode encode_multipart"},
     "mitmproxy.net.http.request": {"http": "Request"},
     "mitmproxy.net.http.response": {"http": "Response"},
-    "mitmproxy.net.http.status_codes": {
-        "http.status_codes": "RESPONSES",
-        "shims.status_codes:NAMES": "*",
-    },
+    "mitmproxy.net.http.status_codes": {"http.status_codes": "RESPONSES", "shims.status_codes:NAMES": "*"},
     "mitmproxy.net.http.url": {
         "shims.url": "parse",
         "http.urls": (
@@ -203,7 +176,7 @@ MODULES: dict[str, dict[str, str]] = {
     "mitmproxy.net.server_spec": {"server_spec": "ServerSpec parse"},
     "mitmproxy.options": {"shims.options": "CONF_BASENAME CONF_DIR CONTENT_VIEW_LINES_CUTOFF KEY_SIZE Options"},
     "mitmproxy.optmanager": {
-        "shims.options": "OptManager dump_defaults dump_dicts load load_paths relative_path save serialize",
+        "shims.options": "OptManager dump_defaults dump_dicts load load_paths relative_path save serialize"
     },
     "mitmproxy.proxy": {"shims.proxy_server": "DummyServer ProxyConfig ProxyServer"},
     "mitmproxy.proxy.config": {"shims.proxy_server": "ProxyConfig"},
@@ -233,10 +206,7 @@ MODULES: dict[str, dict[str, str]] = {
         "test.tutils": "tdnsreq tdnsresp treq tresp",
     },
     "mitmproxy.test.tutils": {"test.tutils": "tdnsreq tdnsresp treq tresp"},
-    "mitmproxy.tls": {
-        "shims.tls_data": "ClientHello",
-        "runtime.hook_data": "ClientHelloData TlsData",
-    },
+    "mitmproxy.tls": {"shims.tls_data": "ClientHello", "runtime.hook_data": "ClientHelloData TlsData"},
     "mitmproxy.tools": {},
     "mitmproxy.tools.dump": {"shims.dump_master": "DumpMaster"},
     "mitmproxy.tools.main": {"shims.dump_master": "mitmdump"},
@@ -247,24 +217,21 @@ MODULES: dict[str, dict[str, str]] = {
     "mitmproxy.utils.human": {
         "shims.human": (
             "format_address format_timestamp format_timestamp_with_milli parse_size pretty_duration pretty_size"
-        ),
+        )
     },
     "mitmproxy.utils.sliding_window": {"shims.small": "window"},
     "mitmproxy.utils.strutils": {
         "shims.strutils": (
             "always_bytes always_str bytes_to_escaped_str clean_hanging_newline cut_after_n_lines "
             "escape_control_characters escaped_str_to_bytes hexdump is_mostly_bin is_xml"
-        ),
+        )
     },
     "mitmproxy.utils.typecheck": {"shims.small": "check_option_type typespec_to_str"},
     "mitmproxy.version": {
         "flow": "FLOW_FORMAT_VERSION=STATE_VERSION",
         "shims.versions": "VERSION MITMPROXY get_dev_version",
     },
-    "mitmproxy.websocket": {
-        "shims.older_http": "WebSocketFlow",
-        "websocket": "WebSocketData WebSocketMessage",
-    },
+    "mitmproxy.websocket": {"shims.older_http": "WebSocketFlow", "websocket": "WebSocketData WebSocketMessage"},
     "netlib": {},
     "netlib.certutils": {"certs": "SSLCert=Cert"},
     "netlib.encoding": {"shims.encoding": "decode encode"},
@@ -273,14 +240,11 @@ MODULES: dict[str, dict[str, str]] = {
         "http.flow": "Headers",
     },
     "netlib.http.cookies": {
-        "shims.cookies": "format_cookie_header format_set_cookie_header parse_cookie_header parse_set_cookie_header",
+        "shims.cookies": "format_cookie_header format_set_cookie_header parse_cookie_header parse_set_cookie_header"
     },
-    "netlib.http.headers": {
-        "shims.content_type": "assemble_content_type parse_content_type",
-        "http.flow": "Headers",
-    },
+    "netlib.http.headers": {"shims.content_type": "assemble_content_type parse_content_type", "http.flow": "Headers"},
     "netlib.http.http1": {
-        "shims.http1": "assemble_request assemble_request_head assemble_response assemble_response_head",
+        "shims.http1": "assemble_request assemble_request_head assemble_response assemble_response_head"
     },
     "netlib.http.semantics": {"shims.older_http": "CONTENT_MISSING"},
     "netlib.http.url": {
@@ -293,7 +257,7 @@ MODULES: dict[str, dict[str, str]] = {
     "netlib.strutils": {
         "shims.strutils": (
             "always_bytes bytes_to_escaped_str clean_hanging_newline escaped_str_to_bytes hexdump is_mostly_bin is_xml"
-        ),
+        )
     },
     "netlib.utils": {
         "shims.strutils": (

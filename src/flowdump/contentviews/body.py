@@ -124,14 +124,9 @@ def parameters(header: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for match in re.finditer(_PARAMETER, header[:_LONGEST_HEADER]):
         name, quoted, plain = match.groups()
-        value = plain.strip() if quoted is None else _unquote(quoted)
+        value = plain.strip() if quoted is None else quoted.replace('\\"', '"').replace("\\\\", "\\")
         found.setdefault(name.lower(), value)
     return found
-
-
-def _unquote(quoted: str) -> str:
-    # Browsers send backslashes of Windows paths bare, so only an escaped quote or backslash is taken for an escape.
-    return quoted.replace('\\"', '"').replace("\\\\", "\\")
 
 
 def looks_binary(body: Body) -> bool:

@@ -94,7 +94,7 @@ def _format(text: str, guard: str, position: int) -> Iterator[str]:
                 yield indent(depth) + line + kind
                 depth, line = depth + 1, ""
             else:
-                line += _readable(token)
+                line += _ESCAPE.sub(_unescape, token) if "\\u" in token or "\\/" in token else token
     if line:
         yield line
 
@@ -107,10 +107,6 @@ def _flat(text: str, start: int) -> tuple[str, int] | None:
     if pattern is _EMPTY_OBJECT:
         return "{}", match.end()
     return f"[{', '.join(_FLAT_ITEM.findall(match[0]))}]", match.end()
-
-
-def _readable(token: str) -> str:
-    return _ESCAPE.sub(_unescape, token) if "\\u" in token or "\\/" in token else token
 
 
 def _unescape(match: re.Match[str]) -> str:

@@ -66,12 +66,11 @@ def _is_container(value: object) -> TypeGuard[Pairs | list[object]]:
 
 def _children(item: Pairs | list[object]) -> Iterator[tuple[str, object]]:
     if isinstance(item, Pairs):
-        return ((f"{_key(key)}: ", child) for key, child in item)
+        return (
+            (f"{(key if isinstance(key, str) and key.isprintable() and key.strip() else scalar(key))}: ", child)
+            for key, child in item
+        )
     return (("- ", child) for child in item)
-
-
-def _key(key: object) -> str:
-    return key if isinstance(key, str) and key.isprintable() and key.strip() else scalar(key)
 
 
 def scalar(value: object) -> str:
@@ -81,7 +80,8 @@ def scalar(value: object) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, bytes):
-        return _hex(value)
+        shown = value[:_SHOWN_BYTES].hex(" ")
+        return f"<{shown}>" if len(value) <= _SHOWN_BYTES else f"<{shown} … {len(value)} bytes>"
     if value is None or value is True or value is False:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, Pairs):  # here and below: a key, or an empty container
@@ -89,11 +89,6 @@ def scalar(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(scalar, value)) + "]"
     return str(value)
-
-
-def _hex(value: bytes) -> str:
-    shown = value[:_SHOWN_BYTES].hex(" ")
-    return f"<{shown}>" if len(value) <= _SHOWN_BYTES else f"<{shown} … {len(value)} bytes>"
 
 
 def split_lines(margin: str, text: str) -> Iterator[str]:

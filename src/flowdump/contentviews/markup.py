@@ -109,7 +109,11 @@ def _next(text: str, position: int, html: bool) -> Token:
         return Token(TEXT, text[position:] if end < 0 else text[position:end])
     tag = _TAG.match(text, position)
     if tag:
-        return _tag(tag, html)
+        name = tag[1].lower() if html else tag[1]
+        if tag[0].startswith("</"):
+            return Token(CLOSE, tag[0], name)
+        empty = tag[0].endswith("/>") or (html and name in _VOID)
+        return Token(EMPTY if empty else OPEN, tag[0], name)
     for opener, closer in _OPENERS:
         if text.startswith(opener, position):
             return _bracketed(text, position, opener, closer)
@@ -117,14 +121,6 @@ def _next(text: str, position: int, html: bool) -> Token:
         return Token(VERBATIM, text[position:])  # a tag that never ends
     end = text.find("<", position + 1)
     return Token(TEXT, text[position:] if end < 0 else text[position:end])
-
-
-def _tag(tag: re.Match[str], html: bool) -> Token:
-    name = tag[1].lower() if html else tag[1]
-    if tag[0].startswith("</"):
-        return Token(CLOSE, tag[0], name)
-    empty = tag[0].endswith("/>") or (html and name in _VOID)
-    return Token(EMPTY if empty else OPEN, tag[0], name)
 
 
 def _bracketed(text: str, position: int, opener: str, closer: str) -> Token:

@@ -20,7 +20,11 @@ def lines(body: Body) -> Iterator[str]:
         import msgpack
     except ImportError:
         raise NeedsPackage("msgpack") from None
-    _check(msgpack, body.content)
+    # Walk over the values without building them: the package would make room for a billion items if told so.
+    content = body.content
+    unpacker = _unpacker(msgpack, content)
+    while unpacker.tell() < len(content):
+        unpacker.skip()
     return _format(_unpacker(msgpack, body.content))
 
 
@@ -34,13 +38,6 @@ def _unpacker(msgpack: Any, content: bytes) -> Any:
     )
     unpacker.feed(content)
     return unpacker
-
-
-def _check(msgpack: Any, content: bytes) -> None:
-    """Walk over the values without building them: the package would make room for a billion items if told so."""
-    unpacker = _unpacker(msgpack, content)
-    while unpacker.tell() < len(content):
-        unpacker.skip()
 
 
 def _extension(code: int, data: bytes) -> object:

@@ -438,10 +438,7 @@ class DNSFlow(Flow):
     response: DNSMessage | None = None
 
     def _parts_state(self) -> dict[str, Any]:
-        return {
-            "request": self.request.get_state(),
-            "response": self.response.get_state() if self.response else None,
-        }
+        return {"request": self.request.get_state(), "response": self.response.get_state() if self.response else None}
 
     def _set_parts(self, state: dict[str, Any]) -> None:
         self.request = DNSMessage.from_state(state["request"])

@@ -9,15 +9,7 @@ from typing import Any, Final
 from flowdump.dns.wire import MalformedMessage, name_text, pack_name, read_name
 
 #: The parameters that have a name (RFC 9460 section 14.3.2), in mitmproxy's spelling.
-PARAMS: Final = {
-    0: "mandatory",
-    1: "alpn",
-    2: "no_default_alpn",
-    3: "port",
-    4: "ipv4hint",
-    5: "ech",
-    6: "ipv6hint",
-}
+PARAMS: Final = {0: "mandatory", 1: "alpn", 2: "no_default_alpn", 3: "port", 4: "ipv4hint", 5: "ech", 6: "ipv6hint"}
 ALPN: Final = 1
 ECH: Final = 5
 

@@ -89,7 +89,13 @@ class Exchange:
             if flow.response is None:
                 await self._forward()
             else:
-                await self._answer()
+                # A script made the response: the origin never hears of the request.
+                response = sendable(self.flow)
+                if response.data.content is None:
+                    response.data.content = b""
+                await self._fire("responseheaders")
+                await self._fire("response")
+                await self._send_response()
         except (ProtocolError, ConnectionFailure, Killed) as error:
             await self._fail(error)
         except asyncio.CancelledError:
@@ -312,15 +318,6 @@ class Exchange:
             await tcp.relay(self.context, stream, self._upstream.stream)
 
     # -- the end -------------------------------------------------------------------------------------------------
-
-    async def _answer(self) -> None:
-        """A script made the response: the origin never hears of the request."""
-        response = sendable(self.flow)
-        if response.data.content is None:
-            response.data.content = b""
-        await self._fire("responseheaders")
-        await self._fire("response")
-        await self._send_response()
 
     async def _fail(self, error: ProtocolError | ConnectionFailure | Killed) -> None:
         """Record the error and let the client know, as far as it still can."""

@@ -102,7 +102,7 @@ async def _checked(pieces: AsyncIterator[bytes], message: Request | Response) ->
 
 def _transformed(transform: Callable[..., Any], source: AsyncIterator[bytes], flow: Flow) -> AsyncIterator[bytes]:
     if inspect.isasyncgenfunction(transform):
-        return transform(flow, source) if _parameters(transform) > 1 else transform(source)  # type: ignore[no-any-return]
+        return transform(flow, source) if len(inspect.signature(transform).parameters) > 1 else transform(source)  # type: ignore[no-any-return]
     if takes_chunks(transform):
         return _generated(transform, source)
     return _mapped(transform, source)
@@ -145,10 +145,6 @@ def takes_chunks(transform: Callable[..., Any]) -> bool:
     if parameter is None:
         return False
     return parameter.name == "chunks" or any(word in str(parameter.annotation) for word in ("Iter", "Generator"))
-
-
-def _parameters(function: Callable[..., Any]) -> int:
-    return len(inspect.signature(function).parameters)
 
 
 async def _mapped(transform: Callable[[bytes], Any], source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -81,11 +81,13 @@ def match(filter: str | Callable[[Any], bool] | None, flow: Flow) -> bool:
 
 def help_rows() -> list[tuple[str, str]]:
     """``(how it is written, what it matches)`` for every code, sorted, and for the grammar: for --help and the docs."""
-    return [*((_spelling(name, code), code.help) for name, code in sorted(CODES.items())), *_GRAMMAR_HELP]
-
-
-def _spelling(name: str, code: Code) -> str:
-    return f"{name} {code.argument.label}" if code.argument else name
+    return [
+        *(
+            ((f"{name} {code.argument.label}" if code.argument else name), code.help)
+            for name, code in sorted(CODES.items())
+        ),
+        *_GRAMMAR_HELP,
+    ]
 
 
 _GRAMMAR_HELP = (

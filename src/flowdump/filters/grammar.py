@@ -143,7 +143,12 @@ class Parser:
             return self._code()
         start = self._at
         if character in ("", ")", "&", "|"):
-            self._fail_operand(character)
+            before = self._text[: self._at]
+            if character and before.endswith(character):
+                self._fail(self._at, f"one {character} is enough")
+            if character in ("&", "|"):
+                self._fail(self._at, f"nothing stands before this {character}; quote it to search for it")
+            self._fail(self._at, f"nothing stands behind {before.rstrip()[-1:]}; quote it to search for it")
         word = self._take_quoted() if character in ("'", '"') else self._take(_WORD)
         return self._make(self._codes[BARE], word, start)
 
@@ -230,14 +235,6 @@ class Parser:
         return _ESCAPE.sub(r"\1", found[found.lastindex or 1])
 
     # -- errors --------------------------------------------------------------------------------------------------
-
-    def _fail_operand(self, character: str) -> NoReturn:
-        before = self._text[: self._at]
-        if character and before.endswith(character):
-            self._fail(self._at, f"one {character} is enough")
-        if character in ("&", "|"):
-            self._fail(self._at, f"nothing stands before this {character}; quote it to search for it")
-        self._fail(self._at, f"nothing stands behind {before.rstrip()[-1:]}; quote it to search for it")
 
     def _fail(self, at: int, problem: str) -> NoReturn:
         stop = "" if problem.endswith("?") else "."

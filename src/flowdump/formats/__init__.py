@@ -56,9 +56,6 @@ class Input:
             return iter(())
         if self.kind == "native":
             return iter(reader.FlowReader(self._fo, prefix=self._beginning, path=self.path, report=report))
-        return self._har_flows(report, notice)
-
-    def _har_flows(self, report: Callable[[Problem], None], notice: Callable[[Problem], None] | None) -> Iterator[Flow]:
         from flowdump.formats.har import read as har_read
 
         chunks = self._chunks()

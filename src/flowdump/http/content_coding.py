@@ -152,20 +152,16 @@ def _decode_gzip(data: bytes, allowance: int) -> bytes:
             plain = engine.decompress(data)
             if engine.eof and not engine.unused_data:
                 return plain
-        return _decode_members(data, allowance)
+        # All members of a gzip file (RFC 1952 2.2); whatever follows the last one is dropped.
+        out = BytesIO()
+        view = memoryview(data)
+        for _ in range(_MAX_MEMBERS):
+            view = view[_inflate(view, _GZIP, out, allowance) :]
+            if view[:3] != _GZIP_MAGIC:
+                return out.getvalue()
+        raise _damaged("gzip", f"it has more than {_MAX_MEMBERS} members")
     except zlib.error as error:
         raise _damaged("gzip", error) from None
-
-
-def _decode_members(data: bytes, allowance: int) -> bytes:
-    """All members of a gzip file (RFC 1952 2.2); whatever follows the last one is dropped."""
-    out = BytesIO()
-    view = memoryview(data)
-    for _ in range(_MAX_MEMBERS):
-        view = view[_inflate(view, _GZIP, out, allowance) :]
-        if view[:3] != _GZIP_MAGIC:
-            return out.getvalue()
-    raise _damaged("gzip", f"it has more than {_MAX_MEMBERS} members")
 
 
 def _decode_deflate(data: bytes, allowance: int) -> bytes:

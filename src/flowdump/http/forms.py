@@ -103,7 +103,8 @@ def _spans(content: bytes, delimiter: bytes) -> Iterator[tuple[int, int]]:
             line_end = _blank_until(content, behind + 2 * closing)
             if line_end >= 0:
                 if begin >= 0:
-                    yield begin, max(begin, _before_line_end(content, at))
+                    # Where the line end in front of a line starts (CRLF or LF).
+                    yield begin, max(begin, (at - 2 if content[max(at - 2, 0) : at] == b"\r\n" else at - 1))
                 if closing:
                     return
                 begin = line_end
@@ -121,11 +122,6 @@ def _blank_until(content: bytes, at: int) -> int:
     if content.startswith(b"\r\n", at):
         return at + 2
     return at + 1 if content[at] == 0x0A else -1
-
-
-def _before_line_end(content: bytes, at: int) -> int:
-    """Where the line end in front of a line starts (CRLF or LF)."""
-    return at - 2 if content[max(at - 2, 0) : at] == b"\r\n" else at - 1
 
 
 def _part(data: bytes) -> Part:

@@ -161,9 +161,7 @@ class MultiDictView(BaseMultiDict[K, V]):
     __slots__ = ("_getter", "_setter")
 
     def __init__(
-        self,
-        getter: Callable[[], Iterable[tuple[K, V]]],
-        setter: Callable[[tuple[tuple[K, V], ...]], None],
+        self, getter: Callable[[], Iterable[tuple[K, V]]], setter: Callable[[tuple[tuple[K, V], ...]], None]
     ) -> None:
         self._getter = getter
         self._setter = setter

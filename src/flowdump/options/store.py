@@ -450,7 +450,11 @@ def _set_configured(options: Options, path: str, name: str, value: Any) -> None:
     """One entry of a configuration; an undeclared one waits for a script."""
     if name not in options:
         items = value if isinstance(value, list) else [value]
-        options._deferred[name] = Deferred(name, [None if item is None else _text(item) for item in items], path)
+        options._deferred[name] = Deferred(
+            name,
+            [None if item is None else (str(item).lower() if isinstance(item, bool) else str(item)) for item in items],
+            path,
+        )
         return
     if value is None and options.spec(name).type == "[str]":
         value = []
@@ -462,10 +466,6 @@ def _set_configured(options: Options, path: str, name: str, value: Any) -> None:
         options.update(**{name: value})
     except OptionsError as error:
         raise OptionsError(f"{path}: {error}") from None
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def listing(options: Options) -> str:

@@ -216,7 +216,11 @@ def type_of(annotation: Any) -> CommandType:
     if origin is typing.Literal and all(isinstance(item, str) for item in arguments):
         return _choice_type(Choice(arguments))
     if origin in (typing.Union, types.UnionType):
-        return _optional_type(annotation, arguments)
+        kinds = [kind for kind in arguments if kind is not type(None)]
+        if len(kinds) != 1:
+            raise _unknown(annotation)
+        inner = type_of(kinds[0])
+        return inner._replace(fits=lambda resolver, value: value is None or inner.fits(resolver, value))
     if origin in (collections.abc.Sequence, collections.abc.Iterable, list) and len(arguments) == 1:
         return _sequence_type(annotation, arguments[0])
     raise _unknown(annotation)
@@ -231,14 +235,6 @@ def _choice_type(choice: Choice) -> CommandType:
     given = choice.options_command
     label = "choice" if isinstance(given, str) else "|".join(given)
     return CommandType(label, parse, lambda resolver, value: value in choice.options(resolver))
-
-
-def _optional_type(annotation: Any, arguments: tuple[Any, ...]) -> CommandType:
-    kinds = [kind for kind in arguments if kind is not type(None)]
-    if len(kinds) != 1:
-        raise _unknown(annotation)
-    inner = type_of(kinds[0])
-    return inner._replace(fits=lambda resolver, value: value is None or inner.fits(resolver, value))
 
 
 def _sequence_type(annotation: Any, item: Any) -> CommandType:

@@ -50,7 +50,15 @@ class WrappedAddon:
         for event in EVENTS:
             handler: Any = getattr(addon, event.name, None)
             if is_handler(addon, handler):
-                _check(script, addon, handler, event)
+                if isinstance(addon, type) and len(required_names(handler)) == len(event.arguments) + 1:
+                    raise ScriptError(
+                        f"{located(script, handler)}: {event.name} needs an instance, and the addon is the class "
+                        f"{addon.__name__} itself: put {addon.__name__}() into addons, or make it a static method"
+                    )
+                if event.name in _PLAIN and inspect.iscoroutinefunction(handler):
+                    raise ScriptError(
+                        f"{located(script, handler)}: {event.name} has to be a plain function: nothing can wait for it"
+                    )
                 setattr(self, event.name, _WRAPPERS.get(event.name, wrap)(script, event.name, handler))
 
     def __repr__(self) -> str:
@@ -82,19 +90,6 @@ def required_names(handler: Callable[..., Any]) -> list[str]:
 def located(script: ScriptFile, handler: Callable[..., Any]) -> str:
     file, line = place_of(handler) or (script.path, 1)
     return f"{file}:{line}"
-
-
-def _check(script: ScriptFile, addon: Any, handler: Callable[..., Any], event: Any) -> None:
-    """Raises ScriptError for a method of a class that is an addon itself, and for a coroutine nobody could wait for."""
-    if isinstance(addon, type) and len(required_names(handler)) == len(event.arguments) + 1:
-        raise ScriptError(
-            f"{located(script, handler)}: {event.name} needs an instance, and the addon is the class {addon.__name__} "
-            f"itself: put {addon.__name__}() into addons, or make it a static method"
-        )
-    if event.name in _PLAIN and inspect.iscoroutinefunction(handler):
-        raise ScriptError(
-            f"{located(script, handler)}: {event.name} has to be a plain function: nothing can wait for it"
-        )
 
 
 # -- calling them ------------------------------------------------------------------------------------------------

@@ -196,10 +196,7 @@ async def test_a_script_answers_instead_of_the_server(over: Ask) -> None:
         flow = await flow_of(proxy)
         assert server.asked == []
         assert flow.error is None
-        assert [name for name in events.names if name.startswith(("dns", "server"))] == [
-            "dns_request",
-            "dns_response",
-        ]
+        assert [name for name in events.names if name.startswith(("dns", "server"))] == ["dns_request", "dns_response"]
 
 
 @both

@@ -540,11 +540,7 @@ async def test_a_slow_origin_is_a_504_on_its_own_stream_only() -> None:
         if peer.streams[identifier].fields[b":path"] == b"/quick":
             await peer.answer(identifier, Reply(200, body=b"hi"))
 
-    async with (
-        h2_origin(slow) as server,
-        running(response_timeout=1) as proxy,
-        h2_client(proxy, server.port) as client,
-    ):
+    async with h2_origin(slow) as server, running(response_timeout=1) as proxy, h2_client(proxy, server.port) as client:
         reply = await client.fetch("GET", "/slow")
         assert reply.status == 504
         assert (await client.fetch("GET", "/quick")).body == b"hi"

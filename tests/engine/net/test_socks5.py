@@ -127,10 +127,7 @@ async def test_refusals(sent: bytes, answer: bytes, reason: str) -> None:
 async def test_user_and_password(sent: bytes, answer: bytes) -> None:
     good = answer == b"\5\2\1\0"
 
-    async with (
-        origin(close=True) as server,
-        running(ProxyAuth(), mode=["socks5"], proxyauth="user:pass") as proxy,
-    ):
+    async with origin(close=True) as server, running(ProxyAuth(), mode=["socks5"], proxyauth="user:pass") as proxy:
         request = socks_request("127.0.0.1", server.port)[3:] + GET
         reply = await proxy.send(sent + request)
         assert reply.startswith(answer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from contextlib import suppress
 from typing import Any
 
@@ -147,10 +146,7 @@ async def test_a_slow_tls_client_is_still_one(monkeypatch: pytest.MonkeyPatch, p
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
         await reader.read()
 
-    async with (
-        serving(answer, ssl=pki.serve("example.com")) as server,
-        running(Watch(), **pki.trust) as proxy,
-    ):
+    async with serving(answer, ssl=pki.serve("example.com")) as server, running(Watch(), **pki.trust) as proxy:
         reader, writer = await tunnel(proxy, f"127.0.0.1:{server.port}")
         await connected.wait()
         await writer.start_tls(trusting(), server_hostname="example.com")
@@ -221,10 +217,7 @@ async def test_what_is_no_http_by_alpn_is_agreed_on_as_it_was_offered(way: str, 
 
 
 async def test_tcp_hosts_intercepts_tls_and_relays_what_is_inside(pki: Authorities) -> None:
-    async with (
-        serving(echo, ssl=pki.serve("example.com")) as server,
-        running(tcp_hosts=["127"], **pki.trust) as proxy,
-    ):
+    async with serving(echo, ssl=pki.serve("example.com")) as server, running(tcp_hosts=["127"], **pki.trust) as proxy:
         reader, writer = await tunnel(proxy, f"127.0.0.1:{server.port}")
         await writer.start_tls(trusting(), server_hostname="example.com")
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
@@ -271,10 +264,7 @@ class Editing:
 
 
 async def test_a_script_edits_and_drops_messages() -> None:
-    async with (
-        serving(echo) as server,
-        running(Editing(), mode=[f"reverse:tcp://127.0.0.1:{server.port}"]) as proxy,
-    ):
+    async with serving(echo) as server, running(Editing(), mode=[f"reverse:tcp://127.0.0.1:{server.port}"]) as proxy:
         reader, writer = await proxy.connect()
         writer.write(b"my secret")
         assert await reader.readexactly(9) == b"my public"
@@ -301,12 +291,7 @@ async def test_what_is_no_bytes_is_made_bytes_or_told() -> None:
             assert await reader.readexactly(len(got)) == got
         await close(writer)
         await proxy.wait_for_flows()
-        assert [c for by_client, c in contents(proxy.flow) if by_client] == [
-            "t\u20ac".encode(),
-            b"[]",
-            b"none",
-            b"ok",
-        ]
+        assert [c for by_client, c in contents(proxy.flow) if by_client] == ["t\u20ac".encode(), b"[]", b"none", b"ok"]
         assert [line.rpartition("): ")[2] for line in proxy.log] == [
             "a script set the content of a message to NoneType, not bytes: not changed"
         ]
@@ -333,10 +318,7 @@ async def test_injection(thread: bool) -> None:
             seen.extend(data)
             writer.write(b"ok")
 
-    async with (
-        serving(listen) as server,
-        running(holding, mode=[f"reverse:tcp://127.0.0.1:{server.port}"]) as proxy,
-    ):
+    async with serving(listen) as server, running(holding, mode=[f"reverse:tcp://127.0.0.1:{server.port}"]) as proxy:
         reader, writer = await proxy.connect()
         writer.write(b"one")
         assert await reader.readexactly(2) == b"ok"
@@ -366,10 +348,7 @@ async def test_a_killed_flow_is_cut_on_both_sides() -> None:
         finally:
             broken.set()
 
-    async with (
-        serving(listen) as server,
-        running(holding, mode=[f"reverse:tcp://127.0.0.1:{server.port}"]) as proxy,
-    ):
+    async with serving(listen) as server, running(holding, mode=[f"reverse:tcp://127.0.0.1:{server.port}"]) as proxy:
         reader, writer = await proxy.connect()
         writer.write(b"one")
         await holding.came.wait()
@@ -513,25 +492,28 @@ async def test_lazy_waits_for_the_client_only(monkeypatch: pytest.MonkeyPatch) -
         await close(writer)
 
 
-async def test_reverse_tls_takes_either_client(pki: Authorities) -> None:
-    """The server gets TLS; the client may speak it, or not."""
-
+@pytest.mark.parametrize("speaks_tls", [False, True])
+async def test_reverse_tls_takes_either_client(
+    speaks_tls: bool, pki: Authorities, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server gets TLS; the client may speak it, or not. One that does not is silent until the server speaks."""
+    if not speaks_tls:
+        monkeypatch.setattr("flowdump.engine.listen.first_bytes.SILENCE", 0.05)
     async with (
         serving(greet, ssl=pki.serve("localhost")) as server,
         running(mode=[f"reverse:tls://localhost:{server.port}"], **pki.trust) as proxy,
     ):
-        for context in (None, trusting(check_hostname=False)):
-            reader, writer = await proxy.connect()
-            if isinstance(context, ssl.SSLContext):
-                await writer.start_tls(context, server_hostname="whatever.example")
-            assert await reader.readline() == b"220 hello\r\n"
-            writer.write(b"GET / HTTP/1.1\r\n")
-            assert await reader.readline() == b"250 GET / HTTP/1.1\r\n"
-            await close(writer)
-        await proxy.wait_for_flows(2)
-        assert [flow.server_conn.tls_established for flow in proxy.flows] == [True, True]
-        assert [flow.client_conn.tls_established for flow in proxy.flows] == [False, True]
-        assert {flow.server_conn.sni for flow in proxy.flows} == {"localhost"}
+        reader, writer = await proxy.connect()
+        if speaks_tls:
+            await writer.start_tls(trusting(check_hostname=False), server_hostname="whatever.example")
+        assert await reader.readline() == b"220 hello\r\n"
+        writer.write(b"GET / HTTP/1.1\r\n")
+        assert await reader.readline() == b"250 GET / HTTP/1.1\r\n"
+        await close(writer)
+        await proxy.wait_for_flows(1)
+        assert proxy.flow.server_conn.tls_established
+        assert proxy.flow.client_conn.tls_established is speaks_tls
+        assert proxy.flow.server_conn.sni == "localhost"
 
 
 async def test_connections_are_made_from_the_address_that_was_chosen() -> None:

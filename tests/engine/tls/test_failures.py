@@ -50,10 +50,7 @@ CERTIFICATES: dict[str, tuple[Callable[[], Credentials], str]] = {
         lambda: Ca("middle", parent=CA).leaf("example.com")._replace(chain=()),
         "is signed by an authority that is not known here",
     ),
-    "root": (
-        below_an_unknown_root,
-        "is signed by an authority that is not trusted",
-    ),
+    "root": (below_an_unknown_root, "is signed by an authority that is not trusted"),
 }
 
 

@@ -71,10 +71,7 @@ async def test_a_slow_origin_holds_back_the_client(pki: Authorities) -> None:
         await released.wait()
 
     addon = Stream(response=None, request=True)
-    async with (
-        origin(ignore, close=True, ssl=pki.serve("example.com")) as server,
-        running(addon, **pki.trust) as proxy,
-    ):
+    async with origin(ignore, close=True, ssl=pki.serve("example.com")) as server, running(addon, **pki.trust) as proxy:
         _, writer = await connect(proxy, server.port)
         length = len(flood.PIECE) * flood.PIECES
         writer.write(GET.replace(b"GET", b"POST")[:-2] + b"Content-Length: %d\r\n\r\n" % length)

@@ -117,12 +117,7 @@ def test_modes_that_mitmproxy_cannot_parse_are_stored_as_regular(spec: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("spec", "stored"),
-    [
-        ("osproxy", "local"),
-        ("osproxy:curl", "local:curl"),
-        ("osproxy:a@b", "regular"),
-    ],
+    ("spec", "stored"), [("osproxy", "local"), ("osproxy:curl", "local:curl"), ("osproxy:a@b", "regular")]
 )
 def test_osproxy_is_called_local(spec: str, stored: str) -> None:
     assert storable_mode(spec) == stored

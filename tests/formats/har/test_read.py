@@ -478,10 +478,7 @@ def timings(**spans: Any) -> dict[str, Any]:
     ("changes", "expected"),
     [
         ({}, [10, 25, 30, None, None, None]),
-        (
-            timings(blocked=1, dns=2, connect=30, ssl=20, send=3, wait=4, receive=5),
-            [36, 40, 45, 3, 13, 33],
-        ),
+        (timings(blocked=1, dns=2, connect=30, ssl=20, send=3, wait=4, receive=5), [36, 40, 45, 3, 13, 33]),
         (timings(connect=10, ssl=-1, send=1, wait=1, receive=1), [11, 12, 13, 0, 10, None]),
         (timings(connect=10, ssl=20, send=1, wait=1, receive=1), [11, 12, 13, 0, 10, 30]),
         (timings(), [0, 30, 30, None, None, None]),

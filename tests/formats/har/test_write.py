@@ -83,15 +83,7 @@ def test_a_whole_entry_key_by_key() -> None:
                 "bodySize": 5,
             },
             "cache": {},
-            "timings": {
-                "blocked": -1,
-                "dns": -1,
-                "connect": -1,
-                "ssl": -1,
-                "send": 1.0,
-                "wait": 20.0,
-                "receive": 0.5,
-            },
+            "timings": {"blocked": -1, "dns": -1, "connect": -1, "ssl": -1, "send": 1.0, "wait": 20.0, "receive": 0.5},
             "serverIPAddress": "93.184.216.34",
             "_serverPort": 443,
             "connection": "0b9e2d0c-6d4c-4a7f-9a3c-8c6a4e3f0a11",
@@ -170,11 +162,7 @@ def test_post_data_is_there_when_there_is_a_body(method: str) -> None:
 
 def test_params_of_forms() -> None:
     post = entry_of(with_body(b"a=1&a=%C3%A9&b=%ff", "application/x-www-form-urlencoded"))["request"]["postData"]
-    assert post["params"] == [
-        {"name": "a", "value": "1"},
-        {"name": "a", "value": "é"},
-        {"name": "b", "value": "%FF"},
-    ]
+    assert post["params"] == [{"name": "a", "value": "1"}, {"name": "a", "value": "é"}, {"name": "b", "value": "%FF"}]
     assert post["text"] == "a=1&a=%C3%A9&b=%ff"
     body = (
         b'--b\r\nContent-Disposition: form-data; name="n"\r\n\r\nv\r\n'
@@ -182,10 +170,7 @@ def test_params_of_forms() -> None:
         b"\xff\x00\r\n--b--"
     )
     post = entry_of(with_body(body, "multipart/form-data; boundary=b"))["request"]["postData"]
-    assert post["params"] == [
-        {"name": "n", "value": "v"},
-        {"name": "f", "fileName": "x.bin", "contentType": "a/b"},
-    ]
+    assert post["params"] == [{"name": "n", "value": "v"}, {"name": "f", "fileName": "x.bin", "contentType": "a/b"}]
     assert entry_of(with_body(b"x", "multipart/form-data"))["request"]["postData"]["params"] == []
 
 

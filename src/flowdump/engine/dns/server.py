@@ -84,7 +84,7 @@ class DnsClient:
 
     async def _answer(self, flow: DNSFlow, wire: bytes) -> bytes:
         try:
-            flow.request = _query(wire)
+            flow.request = DNSMessage.unpack(wire, time.time())
         except MalformedMessage as error:
             flow.request = _header_only(wire)
             await self._fail(flow, f"the query cannot be understood: {error}")
@@ -92,27 +92,33 @@ class DnsClient:
         try:
             if not flow.request.query:  # answering answers makes loops
                 raise ProtocolError("an answer came where a query was expected", status=400)
-            return await self._exchange(flow, wire)
+            await self._context.fire("dns_request", flow)
+            reply = None
+            if flow.response is None and flow.server_conn.address is None:
+                flow.response = self._from_hosts(flow.request)
+            if flow.response is None:
+                reply = await self._forward(flow, _as_sent(flow.request, wire, "query"))
+                flow.response = reply.message
+                # Take out of HTTPS records what would lead clients around us (options strip_ech, http3).
+                options = self._context.options
+                for record in flow.response.answers:
+                    if record.type != _HTTPS:
+                        continue
+                    with contextlib.suppress(ValueError):  # what cannot be read here, a client cannot read either
+                        if options.strip_ech and record.https_ech is not None:
+                            record.https_ech = None
+                        if not options.http3 and b"h3" in (record.https_alpn or ()):
+                            record.https_alpn = [name for name in record.https_alpn or () if name != b"h3"]
+            await self._context.fire("dns_response", flow)
+            if flow.response is None:  # a script took it away
+                return b""
+            return _as_sent(flow.response, reply.wire if reply else b"", "answer")
         except (ConnectionFailure, ProtocolError, Killed) as error:
             await self._fail(flow, str(error))
             return failure(wire, SERVFAIL)
         except asyncio.CancelledError:
             await self._fail(flow, "the proxy was shut down during the exchange")
             raise
-
-    async def _exchange(self, flow: DNSFlow, wire: bytes) -> bytes:
-        await self._context.fire("dns_request", flow)
-        reply = None
-        if flow.response is None and flow.server_conn.address is None:
-            flow.response = self._from_hosts(flow.request)
-        if flow.response is None:
-            reply = await self._forward(flow, _as_sent(flow.request, wire, "query"))
-            flow.response = reply.message
-            self._strip(flow.response)
-        await self._context.fire("dns_response", flow)
-        if flow.response is None:  # a script took it away
-            return b""
-        return _as_sent(flow.response, reply.wire if reply else b"", "answer")
 
     async def _fail(self, flow: DNSFlow, reason: str) -> None:
         flow.error = flow.error or Error(reason)
@@ -130,18 +136,6 @@ class DnsClient:
             return None
         records = [ResourceRecord(question.name, question.type, _IN, 0, ip_address(text).packed) for text in found]
         return query.succeed(records)
-
-    def _strip(self, answer: DNSMessage) -> None:
-        """Take out of HTTPS records what would lead clients around us (options strip_ech, http3)."""
-        options = self._context.options
-        for record in answer.answers:
-            if record.type != _HTTPS:
-                continue
-            with contextlib.suppress(ValueError):  # what cannot be read here, a client cannot read either
-                if options.strip_ech and record.https_ech is not None:
-                    record.https_ech = None
-                if not options.http3 and b"h3" in (record.https_alpn or ()):
-                    record.https_alpn = [name for name in record.https_alpn or () if name != b"h3"]
 
     # -- forwarding ----------------------------------------------------------------------------------------------
 
@@ -165,10 +159,6 @@ class DnsClient:
 
 
 # -- messages ----------------------------------------------------------------------------------------------------
-
-
-def _query(wire: bytes) -> DNSMessage:
-    return DNSMessage.unpack(wire, time.time())
 
 
 def _header_only(wire: bytes) -> DNSMessage:

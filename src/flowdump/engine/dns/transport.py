@@ -97,23 +97,20 @@ async def _udp_socket(context: Context, server: Server) -> socket.socket:
     if context.services.is_own_address(address):
         raise ConnectError(f"{hostport(server.address)} is this proxy itself")
     try:
-        return _open_socket(family, address, context.options.connect_addr)
+        local = context.options.connect_addr
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            sock.setblocking(False)
+            if local:
+                sock.bind((local, 0))
+            sock.connect(address)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
     except OSError as error:  # no descriptors, no route, a local address that is none
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise ConnectError(f"cannot reach {hostport(server.address)}: {reason}") from None
-
-
-def _open_socket(family: int, address: Any, local: str | None) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        sock.setblocking(False)
-        if local:
-            sock.bind((local, 0))
-        sock.connect(address)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
 
 
 async def _resolve(address: Address) -> tuple[int, Any]:
@@ -144,20 +141,17 @@ class TcpAsker:
         address = hostport(flow.server_conn.address or ("", 0))
         try:
             async with asyncio.timeout(limit):
-                return await self._ask(query, flow)
+                upstream = self._reused(flow)
+                if upstream is not None:
+                    with contextlib.suppress(PeerClosed):  # it closed the connection while that was idle
+                        return await self._exchange(query, upstream)
+                    flow.server_conn = Server(address=flow.server_conn.address)
+                server = flow.server_conn
+                assert server.address is not None
+                destination = Destination(server.address[0], server.address[1], tls=False)
+                return await self._exchange(query, await self._upstreams.connect(destination, server))
         except TimeoutError:
             raise TimedOut(f"{address} did not answer within {limit or 0:.3g} s") from None
-
-    async def _ask(self, query: bytes, flow: DNSFlow) -> Reply:
-        upstream = self._reused(flow)
-        if upstream is not None:
-            with contextlib.suppress(PeerClosed):  # it closed the connection while that was idle
-                return await self._exchange(query, upstream)
-            flow.server_conn = Server(address=flow.server_conn.address)
-        server = flow.server_conn
-        assert server.address is not None
-        destination = Destination(server.address[0], server.address[1], tls=False)
-        return await self._exchange(query, await self._upstreams.connect(destination, server))
 
     def _reused(self, flow: DNSFlow) -> Upstream | None:
         for upstream in self._idle:

@@ -79,14 +79,21 @@ class ChunkedDecoder:
         """A size and its chunk if it is here, or the beginning of a large one. Gives where it ends."""
         line = _LINE.match(buffer, position)
         if line is None or line.end() - position > self._limit_line:
-            self._check_line(buffer, position)
+            # Raises unless this may still become a chunk's first line.
+            if not _LINE_BEGUN.fullmatch(buffer, position, position + self._limit_line):
+                raise refusal(f"malformed chunk size {shown(buffer[position : position + 40])}", self._peer)
+            if len(buffer) - position > self._limit_line:
+                raise refusal(f"the size of a chunk does not end within {self._limit_line} bytes", self._peer)
             return position
         size = int(line[1], 16)
         start = line.end()
         end = start + size
         if 0 < size <= WHOLE and len(buffer) < end + 2:
             return position
-        self._count_extension(start - line.end(1) - 2, size)
+        length = start - line.end(1) - 2
+        self._slack += size - length
+        if self._slack < 0:
+            raise refusal("more chunk extensions than data", self._peer)
         if size > WHOLE:
             self._left = size + 2
             return start
@@ -141,21 +148,9 @@ class ChunkedDecoder:
 
     # -- checking ------------------------------------------------------------------------------------------------
 
-    def _check_line(self, buffer: bytearray, position: int) -> None:
-        """Raises unless this may still become a chunk's first line."""
-        if not _LINE_BEGUN.fullmatch(buffer, position, position + self._limit_line):
-            raise refusal(f"malformed chunk size {shown(buffer[position : position + 40])}", self._peer)
-        if len(buffer) - position > self._limit_line:
-            raise refusal(f"the size of a chunk does not end within {self._limit_line} bytes", self._peer)
-
     def _check_end(self, end: bytearray) -> None:
         if end != CRLF:
             raise refusal(f"chunk data is followed by {shown(end)} instead of CRLF", self._peer)
-
-    def _count_extension(self, length: int, size: int) -> None:
-        self._slack += size - length
-        if self._slack < 0:
-            raise refusal("more chunk extensions than data", self._peer)
 
 
 def encode_chunk(data: bytes) -> bytes:

@@ -180,7 +180,12 @@ def _read_request(head: bytes, validate: bool = True) -> RequestHead:
     method, target, version, fields, facts = parts
     host = facts.get(b"host")
     if validate:
-        _check_host(host, method, version)
+        # Exactly one Host, and a valid one (RFC 9112 section 3.2); clients of CONNECT may do without.
+        if host is None:
+            if version == HTTP_1_1 and method != b"CONNECT":
+                raise refusal("an HTTP/1.1 request without Host", "client")
+        elif len(host) > 300 or not is_authority(host):  # long ones are never valid, and never kept
+            raise refusal(f"Host is not a valid authority: {shown(host)}", "client")
     if target == b"*" and method != b"OPTIONS":
         raise refusal("the target * goes with OPTIONS only", "client")
     shape = framing(facts, version, NONE, "client")
@@ -226,15 +231,6 @@ def _is_plain(head: bytes, lines: list[bytes], peer: Peer) -> bool:
     if count > MAX_FIELDS + 3 or len(head) > MAX_HEAD:
         raise _too_large(peer)
     return count > 2 and not lines[-1] and not lines[-2] and head.translate(None, _TEXT) == CRLF * (count - 1)
-
-
-def _check_host(host: bytes | None, method: bytes, version: bytes) -> None:
-    """Exactly one Host, and a valid one (RFC 9112 section 3.2); clients of CONNECT may do without."""
-    if host is None:
-        if version == HTTP_1_1 and method != b"CONNECT":
-            raise refusal("an HTTP/1.1 request without Host", "client")
-    elif len(host) > 300 or not is_authority(host):  # long ones are never valid, and never kept
-        raise refusal(f"Host is not a valid authority: {shown(host)}", "client")
 
 
 @lru_cache(maxsize=1024)

@@ -208,23 +208,20 @@ class Http2Client(Http2Connection[ClientStream]):
         Raises TimedOut.
         """
         while self.usable and self._taken >= self.h2.remote_settings.max_concurrent_streams:
-            await self._wait_for_slot()
+            slot = self.loop.create_future()
+            self._waiting.append(slot)
+            try:
+                async with asyncio.timeout(self.idle_limit):
+                    await slot
+            except TimeoutError:
+                raise TimedOut("the server allows no more streams at a time, and none ended") from None
+            finally:
+                if slot in self._waiting:
+                    self._waiting.remove(slot)
         if not self.usable:
             return None
         self._taken += 1
         return ClientStream(self)
-
-    async def _wait_for_slot(self) -> None:
-        slot = self.loop.create_future()
-        self._waiting.append(slot)
-        try:
-            async with asyncio.timeout(self.idle_limit):
-                await slot
-        except TimeoutError:
-            raise TimedOut("the server allows no more streams at a time, and none ended") from None
-        finally:
-            if slot in self._waiting:
-                self._waiting.remove(slot)
 
     def open(self, stream: ClientStream) -> None:
         """Give a stream its number. Raises PeerClosed when it is too late for that."""

@@ -126,18 +126,16 @@ class Http2Connection(Generic[S]):
                 self._on_goaway(data)
                 continue
             try:
-                self._dispatch(self.h2.receive_data(data))
+                events = self.h2.receive_data(data)
+                handlers = self.HANDLERS
+                for event in events:
+                    handler = handlers.get(type(event))
+                    if handler is not None:
+                        handler(self, event)
             except H2Error as error:
                 self.fail(ProtocolError(f"HTTP/2: {_words(error)}", status=400, peer=self.peer))
                 return
         self._schedule()
-
-    def _dispatch(self, events: list[h2_events.Event]) -> None:
-        handlers = self.HANDLERS
-        for event in events:
-            handler = handlers.get(type(event))
-            if handler is not None:
-                handler(self, event)
 
     def _complete(self) -> int:
         """The length of the complete frames in front, up to a GOAWAY, which comes alone."""
@@ -344,18 +342,15 @@ class Http2Connection(Generic[S]):
                     if end:
                         stream.on_sent_end()
                 elif stream.at_end:
-                    self._send_end(stream)
+                    if stream.trailers:
+                        self.h2.send_headers(stream.id, stream.trailers, end_stream=True)
+                    else:
+                        self.h2.end_stream(stream.id)
+                    stream.on_sent_end()
                 if not stream.waits_to_send and not stream.at_end:
                     pending.pop(identifier, None)
         if pending:
             self._schedule()
-
-    def _send_end(self, stream: Http2Stream) -> None:
-        if stream.trailers:
-            self.h2.send_headers(stream.id, stream.trailers, end_stream=True)
-        else:
-            self.h2.end_stream(stream.id)
-        stream.on_sent_end()
 
     def send_goaway(self, code: int = NO_ERROR) -> None:
         """Say that we take no more streams. By hand: h2 would not let those that are open end."""

@@ -124,8 +124,10 @@ def _read(
             if validate:
                 raise _malformed(peer, f"the field {shown(name)}, which is for HTTP/1 only{_HINT}")
             continue
-        if name.translate(None, _LOWER_TOKEN) or not name:
-            _check_name(name, peer, validate)
+        # Strictly, a name is a token in lower case; leniently, it has no character that could end a name or a line.
+        strict = validate and name.translate(None, _LOWER_TOKEN)
+        if strict or not name or re.search(rb"[\x00-\x20:\x7f]", name):
+            raise _malformed(peer, f"the name of a field, {shown(name)}")
         if name in _FACTS:
             facts[name] = b"%b, %b" % (facts[name], value) if name in facts else value
         elif name == b"cookie":
@@ -138,12 +140,6 @@ def _read(
     if validate and b"te" in facts and facts[b"te"].lower() != b"trailers":
         raise _malformed(peer, f"TE is {shown(facts[b'te'])}{_HINT}")
     return pseudo, tuple(fields), facts
-
-
-def _check_name(name: bytes, peer: Peer, validate: bool) -> None:
-    """A name that is not a token in lower case; leniently, anything that cannot be taken for two things."""
-    if validate or not name or re.search(rb"[\x00-\x20:\x7f]", name):
-        raise _malformed(peer, f"the name of a field, {shown(name)}")
 
 
 def _check_values(headers: Sequence[tuple[bytes, bytes]], peer: Peer, validate: bool) -> None:
@@ -240,24 +236,20 @@ def _written(
             kept = tuple(pair for pair in forwarded(fields) if pair[0].lower() != b"connection")
             return _written([pair for pair in out if pair[0][:1] == b":"], kept, length, lower, peer)
         else:
-            _special(out, low, value, length)
+            if low == b"cookie":
+                for crumb in value.split(b"; "):
+                    out.append(NeverIndexedHeaderTuple(low, crumb) if len(crumb) < _GUESSABLE else (low, crumb))
+            elif low == b"content-length":
+                if length is None:
+                    out.append((low, value))
+                elif length >= 0 and out[-1][0] != low:
+                    out.append((low, b"%d" % length))
+            elif low == b"te":
+                if b"trailers" in value.lower():
+                    out.append((low, b"trailers"))
+            elif low in (b"authorization", b"proxy-authorization"):
+                out.append(NeverIndexedHeaderTuple(low, value))
     text = b"".join([part for pair in out for part in pair])
     if b"\n" in text or b"\r" in text or b"\0" in text:
         raise refusal("a line break or a NUL in a field", peer)
     return out
-
-
-def _special(out: list[tuple[bytes, bytes]], name: bytes, value: bytes, length: int | None) -> None:
-    if name == b"cookie":
-        for crumb in value.split(b"; "):
-            out.append(NeverIndexedHeaderTuple(name, crumb) if len(crumb) < _GUESSABLE else (name, crumb))
-    elif name == b"content-length":
-        if length is None:
-            out.append((name, value))
-        elif length >= 0 and out[-1][0] != name:
-            out.append((name, b"%d" % length))
-    elif name == b"te":
-        if b"trailers" in value.lower():
-            out.append((name, b"trailers"))
-    elif name in (b"authorization", b"proxy-authorization"):
-        out.append(NeverIndexedHeaderTuple(name, value))

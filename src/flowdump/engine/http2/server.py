@@ -22,7 +22,7 @@ from flowdump.engine.http2.codec import MAX_STREAMS
 from flowdump.engine.http2.connection import PREFACE, Http2Connection
 from flowdump.engine.http2.stream import CANCEL, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM, Http2Stream
 from flowdump.engine.http2.tunnel import Http2Tunnel
-from flowdump.engine.listen.requests import flow_of, record_refused
+from flowdump.engine.requests import flow_of, record_refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,17 +103,14 @@ class ServerStream(Http2Stream):
         fields = http2_fields.response_fields(data, None if bodiless else len(content), self.connection.lower)
         if self.tunnel is not None and data.status_code < 300:
             if data.status_code == 101:
-                self._agree(fields)
+                # The tunnel stands: 200 is to HTTP/2 what 101 is to HTTP/1 (RFC 8441 section 5).
+                self.head_sent = True
+                if self.error is None:
+                    kept = [pair for pair in fields[1:] if pair[0] not in (b"sec-websocket-accept", b"content-length")]
+                    self.connection.send_headers(self, [(b":status", b"200"), *kept])
                 return
             fields[0] = (b":status", b"502")  # success would be a tunnel, and this is none
         self._send(fields, b"" if bodiless else content, trailers)
-
-    def _agree(self, fields: list[tuple[bytes, bytes]]) -> None:
-        """The tunnel stands: 200 is to HTTP/2 what 101 is to HTTP/1 (RFC 8441 section 5)."""
-        self.head_sent = True
-        if self.error is None:
-            kept = [pair for pair in fields[1:] if pair[0] not in (b"sec-websocket-accept", b"content-length")]
-            self.connection.send_headers(self, [(b":status", b"200"), *kept])
 
     def _send(self, fields: list[tuple[bytes, bytes]], content: bytes, trailers: Fields = ()) -> None:
         """A whole response."""
@@ -204,7 +201,11 @@ class Http2Server(Http2Connection[ServerStream]):
         context = self.context
         context.on_leave = self.leave
         try:
-            self._preface()
+            data = self.stream.take(len(PREFACE))
+            if data == PREFACE:
+                self.h2.receive_data(data)
+            else:
+                self.calm("this is not HTTP/2", code=1)
             await self.pump()
             if isinstance(self.error, ProtocolError):
                 await self._refused(self.error)
@@ -216,13 +217,6 @@ class Http2Server(Http2Connection[ServerStream]):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             context.busy = False
-
-    def _preface(self) -> None:
-        data = self.stream.take(len(PREFACE))
-        if data == PREFACE:
-            self.h2.receive_data(data)
-        else:
-            self.calm("this is not HTTP/2", code=1)
 
     async def _refused(self, error: ProtocolError) -> None:
         """The connection ended because of what the client did: recorded, and the client may read why."""

@@ -157,11 +157,13 @@ class Inbox:
                 return None
             if self.error is not None:
                 raise self.error
-            await self._wait()
-        return self._take()
-
-    def _take(self) -> bytes:
-        """What has arrived, up to PIECE bytes where there is more than one piece of it; the peer may send as much."""
+            self.last_active = self._connection.loop.time()
+            self._waiter = self._connection.loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        # What has arrived, up to PIECE bytes where there is more than one piece of it; the peer may send as much.
         pieces = self._pieces
         data = pieces.popleft()
         if pieces and len(data) + len(pieces[0]) <= PIECE:
@@ -176,14 +178,6 @@ class Inbox:
         if paid < len(data):
             self._connection.taken(self.id, len(data) - paid)
         return data
-
-    async def _wait(self) -> None:
-        self.last_active = self._connection.loop.time()
-        self._waiter = self._connection.loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
 
     async def whole(self, limit: int | None, spill: int | None = None) -> bytes | None:
         """The whole body. Raises ProtocolError (413 or 502) as soon as it is larger than ``limit`` bytes.

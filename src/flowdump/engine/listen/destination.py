@@ -66,7 +66,14 @@ async def _socks5(context: Context, stream: Stream) -> Destination | None:
 
     try:
         if stream.buffer[0] != socks5.VERSION:
-            _refuse_other_protocol(stream)
+            # Refuse a client that does not speak SOCKS 5, in its own protocol where that is known.
+            if stream.buffer[0] == 4:
+                stream.write(_SOCKS4_REJECTED)
+                raise ProtocolError("SOCKS 4 is not supported, SOCKS 5 is", status=400)
+            text = "this is a SOCKS 5 proxy: set your client up for that"
+            if _HTTP(stream.buffer):
+                stream.write(b"".join(error_page(400, text, b"GET")))
+            raise ProtocolError(text, status=400)
         host, port = await socks5.accept(stream, check if context.options.proxyauth else None)
     except ProtocolError as error:
         context.log.warn(f"{hostport(context.client.peername)}: {error}")
@@ -74,17 +81,6 @@ async def _socks5(context: Context, stream: Stream) -> Destination | None:
         await stream.linger()
         return None
     return Destination(host, port, tls=False)
-
-
-def _refuse_other_protocol(stream: Stream) -> None:
-    """Refuse a client that does not speak SOCKS 5, in its own protocol where that is known. Raises ProtocolError."""
-    if stream.buffer[0] == 4:
-        stream.write(_SOCKS4_REJECTED)
-        raise ProtocolError("SOCKS 4 is not supported, SOCKS 5 is", status=400)
-    text = "this is a SOCKS 5 proxy: set your client up for that"
-    if _HTTP(stream.buffer):
-        stream.write(b"".join(error_page(400, text, b"GET")))
-    raise ProtocolError(text, status=400)
 
 
 #: Kind of mode -> the function that finds the destination.

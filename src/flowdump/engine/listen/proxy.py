@@ -69,7 +69,31 @@ class Proxy(Services):
         self.prepare()
         try:
             for mode in modes:
-                await self._listen(mode)
+                # Open the listeners of a mode, one per transport.
+                host = mode.host if mode.host is not None else self.options.listen_host
+                port = mode.port
+                if port is None and self.options.was_given("listen_port"):
+                    port = self.options.listen_port
+                port = mode.default_port if port is None else port
+                if mode.kind == "transparent":
+                    original_destination.check_platform()
+                if self.options.proxyauth and not mode.can_ask:
+                    raise UserError(f"option 'proxyauth': {mode.stored} has no place for credentials")
+                if not 0 <= port <= MAX_PORT:
+                    raise UserError(
+                        f"cannot listen on {host or '*'}:{port}: ports go from 0 (any free one) to {MAX_PORT}"
+                    )
+                opened = len(self.addresses)
+                for left in range(TRIES, -1, -1):
+                    try:
+                        await self._open(mode, host, port)
+                        break
+                    except (OSError, OverflowError) as error:
+                        if left and not port and isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+                            continue
+                        reason = f"{_reason(error)}{self._way_out(error, port)}"
+                        raise UserError(f"cannot listen on {host or '*'}:{port}: {reason}") from None
+                self.listening.append((mode, self.addresses[opened]))
         except BaseException:
             await self.stop(0)
             raise
@@ -86,31 +110,6 @@ class Proxy(Services):
         self.dialer = Dialer()
         asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
         self._ticker = asyncio.create_task(self._tick())
-
-    async def _listen(self, mode: Mode) -> None:
-        """Open the listeners of a mode, one per transport. Raises UserError."""
-        host = mode.host if mode.host is not None else self.options.listen_host
-        port = mode.port
-        if port is None and self.options.was_given("listen_port"):
-            port = self.options.listen_port
-        port = mode.default_port if port is None else port
-        if mode.kind == "transparent":
-            original_destination.check_platform()
-        if self.options.proxyauth and not mode.can_ask:
-            raise UserError(f"option 'proxyauth': {mode.stored} has no place for credentials")
-        if not 0 <= port <= MAX_PORT:
-            raise UserError(f"cannot listen on {host or '*'}:{port}: ports go from 0 (any free one) to {MAX_PORT}")
-        opened = len(self.addresses)
-        for left in range(TRIES, -1, -1):
-            try:
-                await self._open(mode, host, port)
-                break
-            except (OSError, OverflowError) as error:
-                if left and not port and isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-                    continue
-                reason = f"{_reason(error)}{self._way_out(error, port)}"
-                raise UserError(f"cannot listen on {host or '*'}:{port}: {reason}") from None
-        self.listening.append((mode, self.addresses[opened]))
 
     def _way_out(self, error: OSError | OverflowError, port: int) -> str:
         """What to do about a port that cannot be had, and which mode has it already."""

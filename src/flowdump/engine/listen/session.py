@@ -28,8 +28,8 @@ from flowdump.engine.http1.framing import shown
 from flowdump.engine.http1.heads import response_head_bytes
 from flowdump.engine.listen import first_bytes
 from flowdump.engine.listen.destination import DESTINATIONS
-from flowdump.engine.listen.requests import flow_of, new_flow, refused_flow
 from flowdump.engine.relay import tcp
+from flowdump.engine.requests import flow_of, new_flow, refused_flow
 from flowdump.engine.tls import client_hello
 from flowdump.engine.upstream.connection import Upstream
 from flowdump.engine.upstream.destination import Destination, via_of_mode
@@ -95,7 +95,14 @@ class Session:
         """Find out which protocol the client speaks, and serve it."""
         context, stream = self.context, self.stream
         if context.mode.speaks_dns:
-            await self._serve_dns()
+            # DNS over TCP, unless the name server is one of ignore_hosts.
+            from flowdump.engine.dns import transport  # only DNS modes need it
+
+            target = self.context.mode.target
+            if target is not None and self.hosts.is_ignored(hostport((target.host, target.port))):
+                await self.pass_through()
+            else:
+                await transport.TcpServer(self.context, self.stream, self.upstreams).run()
             return
         destination = context.destination
         stream.idle_limit = self.options.client_timeout or None
@@ -127,16 +134,6 @@ class Session:
             await self._relay_raw(began)
             return False
         return began
-
-    async def _serve_dns(self) -> None:
-        """DNS over TCP, unless the name server is one of ``ignore_hosts``."""
-        from flowdump.engine.dns import transport  # only DNS modes need it
-
-        target = self.context.mode.target
-        if target is not None and self.hosts.is_ignored(hostport((target.host, target.port))):
-            await self.pass_through()
-        else:
-            await transport.TcpServer(self.context, self.stream, self.upstreams).run()
 
     # -- TLS with the client -------------------------------------------------------------------------------------
 

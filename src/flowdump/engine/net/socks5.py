@@ -204,19 +204,7 @@ async def connect(stream: Stream, address: tuple[str, int], scheme: str, credent
 
     Raises ConnectError in words, PeerClosed.
     """
-    target = await _target(address, scheme)
-    try:
-        await _introduce(stream, credentials)
-        stream.write(bytes([VERSION, _CONNECT, 0]) + target)
-        answer = await _read(stream, parse_request)
-    except ValueError as error:
-        raise ConnectError(f"it does not speak SOCKS 5: {error}") from None
-    if answer.command != SUCCEEDED:
-        raise ConnectError(_REPLIES.get(answer.command, f"refused with code {answer.command}"))
-
-
-async def _target(address: tuple[str, int], scheme: str) -> bytes:
-    """Kind, address and port as they go into a request."""
+    # Kind, address and port as they go into a request.
     host, port = address
     place = packed(host)
     if place is None and scheme == "socks5":
@@ -226,7 +214,15 @@ async def _target(address: tuple[str, int], scheme: str) -> bytes:
         if not 0 < len(name) < 256:
             raise ConnectError(f"{shown(name)} is too long for SOCKS")
         place = bytes([_NAME, len(name)]) + name
-    return place + struct.pack("!H", port)
+    target = place + struct.pack("!H", port)
+    try:
+        await _introduce(stream, credentials)
+        stream.write(bytes([VERSION, _CONNECT, 0]) + target)
+        answer = await _read(stream, parse_request)
+    except ValueError as error:
+        raise ConnectError(f"it does not speak SOCKS 5: {error}") from None
+    if answer.command != SUCCEEDED:
+        raise ConnectError(_REPLIES.get(answer.command, f"refused with code {answer.command}"))
 
 
 async def _resolve(host: str, port: int) -> str:

@@ -121,7 +121,9 @@ class Relay:
             flow.error = flow.error or Error("the proxy was shut down while the connection was open")
             raise
         finally:
-            await self._stop_injecting()
+            if self._injecting is not None:
+                self._injecting.cancel()
+                await asyncio.gather(self._injecting, return_exceptions=True)
             table = self._context.hooks.table
             await fire(table.tcp_error if flow.error else table.tcp_end, flow)
 
@@ -134,22 +136,19 @@ class Relay:
     async def _send(self, sink: Stream, from_client: bool, piece: bytes) -> None:
         async with self._turn:
             message = TCPMessage(from_client, piece)
-            self._keep(message)
+            # Add a message to the flow, in the place of the one before it once the flow is full.
+            messages = self._flow.messages
+            if self._room < 0:
+                left_out = self._flow.metadata.get("left_out", 0)
+                self._flow.metadata["left_out"] = left_out + len(messages.pop().content) if messages else left_out
+            self._room -= len(message.content) + MESSAGE_COST
+            messages.append(message)
             await self._fire("tcp_message")
             content = settle(message, piece, self._warn)
         if content:
             sink.write(content)
             if sink.clogged or sink.closed:
                 await sink.drain()
-
-    def _keep(self, message: TCPMessage) -> None:
-        """Add a message to the flow, in the place of the one before it once the flow is full."""
-        messages = self._flow.messages
-        if self._room < 0:
-            left_out = self._flow.metadata.get("left_out", 0)
-            self._flow.metadata["left_out"] = left_out + len(messages.pop().content) if messages else left_out
-        self._room -= len(message.content) + MESSAGE_COST
-        messages.append(message)
 
     def _fire(self, name: str) -> Awaitable[None]:
         """Tell the addons; hold the flow while it is intercepted. Raises Killed if it was killed."""
@@ -186,8 +185,3 @@ class Relay:
                 await self._send(self._client if to_client else self._server, not to_client, content)
         except (ConnectionFailure, Killed) as error:
             self._client.fail(error)
-
-    async def _stop_injecting(self) -> None:
-        if self._injecting is not None:
-            self._injecting.cancel()
-            await asyncio.gather(self._injecting, return_exceptions=True)

@@ -118,30 +118,27 @@ class Relay:
         table = self._context.hooks.table
         try:
             await fire(table.client_connected, self._client)
-            await self._converse()
+            error = ""
+            try:
+                await self._begin_flow()
+                async with connected(self._context, self._server) as sock:
+                    loop = asyncio.get_running_loop()
+                    loop.add_reader(sock, self._readable, sock)
+                    try:
+                        await self._pass_on(sock)
+                    finally:
+                        loop.remove_reader(sock)
+            except (ConnectError, Killed) as failure:
+                error = str(failure)
+            except asyncio.CancelledError:
+                error = "the proxy was shut down during the conversation"
+                raise
+            finally:
+                await self._end_flow(error)
         finally:
             self._listener.forget(self._address, self)
             self._context.closed()
             await fire(self._context.hooks.table.client_disconnected, self._client)
-
-    async def _converse(self) -> None:
-        error = ""
-        try:
-            await self._begin_flow()
-            async with connected(self._context, self._server) as sock:
-                loop = asyncio.get_running_loop()
-                loop.add_reader(sock, self._readable, sock)
-                try:
-                    await self._pass_on(sock)
-                finally:
-                    loop.remove_reader(sock)
-        except (ConnectError, Killed) as failure:
-            error = str(failure)
-        except asyncio.CancelledError:
-            error = "the proxy was shut down during the conversation"
-            raise
-        finally:
-            await self._end_flow(error)
 
     async def _pass_on(self, sock: socket.socket) -> None:
         limit = self._context.options.udp_timeout or None
@@ -152,7 +149,15 @@ class Relay:
             if content is None:
                 continue
             if from_client:
-                self._send(sock, content)
+                # To the server; a datagram that the socket does not take is lost.
+                try:
+                    sock.send(content)
+                except OSError as error:
+                    if error.errno not in _LOST:
+                        raise ConnectError(f"cannot reach {self._where()}: {os.strerror(error.errno or 0)}") from None
+                    self._listener.warn(
+                        f"{self}: a datagram of {len(content)} bytes is dropped: {os.strerror(error.errno)}"
+                    )
             else:
                 self._listener.send(content, self._address)
 
@@ -170,15 +175,6 @@ class Relay:
             except TimeoutError:
                 return False
         return True
-
-    def _send(self, sock: socket.socket, content: bytes) -> None:
-        """To the server; a datagram that the socket does not take is lost. Raises ConnectError."""
-        try:
-            sock.send(content)
-        except OSError as error:
-            if error.errno not in _LOST:
-                raise ConnectError(f"cannot reach {self._where()}: {os.strerror(error.errno or 0)}") from None
-            self._listener.warn(f"{self}: a datagram of {len(content)} bytes is dropped: {os.strerror(error.errno)}")
 
     # -- the flow ------------------------------------------------------------------------------------------------
 

@@ -258,10 +258,6 @@ def _chain(tls: ssl.SSLObject) -> list[bytes]:
         return list(public() or ())
     private: Any = getattr(getattr(tls, "_sslobj", None), "get_unverified_chain", None)
     if private is not None:
-        return [_der(certificate) for certificate in private() or ()]
+        # _ssl.Certificate as DER; 2 is _ssl.ENCODING_DER.
+        return [bytes(certificate.public_bytes(2)) for certificate in private() or ()]
     return [leaf]
-
-
-def _der(certificate: Any) -> bytes:
-    """``_ssl.Certificate`` as DER; 2 is ``_ssl.ENCODING_DER``."""
-    return bytes(certificate.public_bytes(2))

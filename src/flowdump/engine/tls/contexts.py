@@ -116,7 +116,15 @@ class TlsContexts:
         context.num_tickets = 1  # OpenSSL makes two with every handshake, and each takes its time
         self._set_strength(context, "client")
         if options.request_client_cert:
-            _ask_for_certificate(context, options)
+            # Ask clients for a certificate; they may go without. The ssl module can only ask while verifying.
+            file, folder = options.ssl_verify_upstream_trusted_ca, options.ssl_verify_upstream_trusted_confdir
+            if not (file or folder):
+                raise OptionsError(
+                    "option 'request_client_cert': certificates of clients can only be asked for against known "
+                    "authorities; give them with the option ssl_verify_upstream_trusted_ca"
+                )
+            _load_trusted(context, file, folder)
+            context.verify_mode = ssl.CERT_OPTIONAL
         return context
 
     # -- towards origins -----------------------------------------------------------------------------------------
@@ -159,12 +167,6 @@ class TlsContexts:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.options |= ssl.OP_NO_RENEGOTIATION
         self._set_strength(context, "server")
-        self._set_trust(context, system_store)
-        if client_cert is not None:
-            _load_client_cert(context, client_cert, self._options.cert_passphrase)
-        return context
-
-    def _set_trust(self, context: ssl.SSLContext, system_store: bool) -> None:
         options = self._options
         file, folder = options.ssl_verify_upstream_trusted_ca, options.ssl_verify_upstream_trusted_confdir
         if file or folder:
@@ -178,6 +180,9 @@ class TlsContexts:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
             context.options |= _LEGACY_SERVER_CONNECT
+        if client_cert is not None:
+            _load_client_cert(context, client_cert, self._options.cert_passphrase)
+        return context
 
     def _single_client_cert(self) -> str | None:
         """The client certificate for all origins, None where there is none or a folder with one per host."""
@@ -205,7 +210,20 @@ class TlsContexts:
 
     def _set_strength(self, context: ssl.SSLContext, side: str) -> None:
         """Versions, ciphers, curve and key log; ``side`` is "client" or "server", as in the names of the options."""
-        lowest = self._set_versions(context, side)
+        # Gives back the lowest version.
+        available = [version for version in _VERSIONS.values() if getattr(ssl, f"HAS_{version.name}", False)]
+        low, high = (getattr(self._options, f"tls_version_{side}_{end}") for end in ("min", "max"))
+        wanted = [v for v in available if v >= _VERSIONS.get(low, v) and v <= _VERSIONS.get(high, v)]
+        if not wanted:
+            raise OptionsError(f"options 'tls_version_{side}_min' and 'tls_version_{side}_max' leave no TLS version")
+        import warnings
+
+        with warnings.catch_warnings():
+            # That TLS 1.0 and 1.1 are old is known to whoever asks for them.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.maximum_version = wanted[-1]
+            context.minimum_version = wanted[0]
+        lowest = wanted[0]
         ciphers = getattr(self._options, f"ciphers_{side}")
         if not ciphers and lowest < ssl.TLSVersion.TLSv1_2:
             ciphers = "DEFAULT:@SECLEVEL=0"  # OpenSSL 3 knows older versions at this level only
@@ -219,22 +237,6 @@ class TlsContexts:
                 context.keylog_filename = self._keylog
             except OSError as error:
                 raise OptionsError(f"SSLKEYLOGFILE: cannot write {self._keylog}: {error.strerror or error}") from None
-
-    def _set_versions(self, context: ssl.SSLContext, side: str) -> ssl.TLSVersion:
-        """Gives back the lowest version."""
-        available = [version for version in _VERSIONS.values() if getattr(ssl, f"HAS_{version.name}", False)]
-        low, high = (getattr(self._options, f"tls_version_{side}_{end}") for end in ("min", "max"))
-        wanted = [v for v in available if v >= _VERSIONS.get(low, v) and v <= _VERSIONS.get(high, v)]
-        if not wanted:
-            raise OptionsError(f"options 'tls_version_{side}_min' and 'tls_version_{side}_max' leave no TLS version")
-        import warnings
-
-        with warnings.catch_warnings():
-            # That TLS 1.0 and 1.1 are old is known to whoever asks for them.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            context.maximum_version = wanted[-1]
-            context.minimum_version = wanted[0]
-        return wanted[0]
 
 
 def load_leaf(context: ssl.SSLContext, leaf: Leaf) -> None:
@@ -317,15 +319,3 @@ def _load_client_cert(context: ssl.SSLContext, path: str, passphrase: str | None
         ) from None
     except OSError as error:
         raise OptionsError(f"option 'client_certs': cannot read {path}: {error.strerror or error}") from None
-
-
-def _ask_for_certificate(context: ssl.SSLContext, options: Options) -> None:
-    """Ask clients for a certificate; they may go without. The ssl module can only ask while verifying."""
-    file, folder = options.ssl_verify_upstream_trusted_ca, options.ssl_verify_upstream_trusted_confdir
-    if not (file or folder):
-        raise OptionsError(
-            "option 'request_client_cert': certificates of clients can only be asked for against known authorities;"
-            " give them with the option ssl_verify_upstream_trusted_ca"
-        )
-    _load_trusted(context, file, folder)
-    context.verify_mode = ssl.CERT_OPTIONAL

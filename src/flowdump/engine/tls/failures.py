@@ -119,7 +119,8 @@ def describe_failure(error: BaseException, peer: Peer) -> str:
     ``error`` is what ``TlsCodec`` raised, or the error that ended the connection.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _verification(error, peer)
+        known = _VERIFY.get(error.verify_code)
+        return f"the certificate of the {peer} {known or 'is not valid: ' + str(error.verify_message)}"
     if isinstance(error, ssl.SSLEOFError | ConnectionError | EOFError):
         return _EARLY.format(peer=peer)
     reason = _reason(error)
@@ -155,11 +156,6 @@ def _sentence(reason: str, peer: Peer) -> str:
             return _ALERTS_OF_SERVERS[reason]
     known = _REASONS.get(reason) or _ABOUT_CERTIFICATES.get(reason)
     return known or f"TLS with the {{peer}} failed: {_words(reason)}"
-
-
-def _verification(error: ssl.SSLCertVerificationError, peer: Peer) -> str:
-    known = _VERIFY.get(error.verify_code)
-    return f"the certificate of the {peer} {known or 'is not valid: ' + str(error.verify_message)}"
 
 
 def _words(reason: str) -> str:

@@ -83,7 +83,10 @@ class Issuer:
         What cannot be a name is left out. ``chain`` (PEM) is sent along besides our own.
         """
         usable = list(_usable(names))
-        subject = _subject(str(usable[0]) if usable else "no usable host name", organization)
+        # Common name and organization as far as they fit. Both together may be absent: RFC 5280 section 4.1.2.6.
+        name = str(usable[0]) if usable else "no usable host name"
+        given = ((NameOID.COMMON_NAME, name), (NameOID.ORGANIZATION_NAME, organization or ""))
+        subject = x509.Name([x509.NameAttribute(oid, text) for oid, text in given if _fits(text)])
         not_before, not_after = self._validity()
         builder = x509.CertificateBuilder(
             self._name, subject, self._leaf_public, x509.random_serial_number(), not_before, not_after
@@ -192,12 +195,6 @@ def _address(name: str) -> Address | None:
 
 def _general_name(name: str | Address) -> x509.GeneralName:
     return x509.DNSName(name) if isinstance(name, str) else x509.IPAddress(name)
-
-
-def _subject(name: str, organization: str | None) -> x509.Name:
-    """Common name and organization as far as they fit. Both together may be absent: RFC 5280 section 4.1.2.6."""
-    given = ((NameOID.COMMON_NAME, name), (NameOID.ORGANIZATION_NAME, organization or ""))
-    return x509.Name([x509.NameAttribute(oid, text) for oid, text in given if _fits(text)])
 
 
 def _fits(text: str) -> bool:

@@ -30,15 +30,21 @@ class HostRules:
         options.subscribe(self.configure)
 
     def configure(self, changed: set[str]) -> None:
-        """Compile the expressions of changed options. Raises OptionsError."""
-        for option in changed.intersection(_OPTIONS):
+        """Compile the expressions of all four options, and use them once all are right. Raises OptionsError.
+
+        After an error the options get their old values back without another call, so nothing may have changed here.
+        """
+        if not changed.intersection(_OPTIONS):
+            return
+        patterns = {}
+        for option in _OPTIONS:
             try:
-                patterns = [re.compile(expression, re.IGNORECASE) for expression in getattr(self._options, option)]
+                patterns[option] = [re.compile(each, re.IGNORECASE) for each in getattr(self._options, option)]
             except re.error as error:
                 raise OptionsError(
                     f"option {option!r}: {error.pattern!r} is not a regular expression: {error}"
                 ) from None
-            self._patterns[option] = patterns
+        self._patterns = patterns
 
     def _match(self, option: str, *names: str) -> bool:
         return any(pattern.search(name) for pattern in self._patterns[option] for name in names)

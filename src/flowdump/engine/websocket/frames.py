@@ -308,15 +308,12 @@ class Decoder:
             content = tap.add(content)
             content += tap.end()
         if opcode == TEXT and not content.isascii():
-            self._check_text(content)
+            try:
+                content.decode()
+            except UnicodeDecodeError as error:
+                text = f"the {self._peer} sent a text message that is not UTF-8: {error.reason}"
+                raise Violation(text, BAD_DATA, self._peer) from None
         return Piece(opcode, content, wire, True, True, compressed)
-
-    def _check_text(self, content: bytes) -> None:
-        try:
-            content.decode()
-        except UnicodeDecodeError as error:
-            text = f"the {self._peer} sent a text message that is not UTF-8: {error.reason}"
-            raise Violation(text, BAD_DATA, self._peer) from None
 
     def _judged(self, buffer: bytearray) -> Piece | None:
         """The frame at the beginning of the buffer, as wsproto sees it."""

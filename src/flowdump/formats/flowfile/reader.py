@@ -381,7 +381,12 @@ class FlowFile:
         """Write one flow. Raises FlowFileError when it cannot be stored, OSError (with the path) when writing fails."""
         record = encode_flow(flow, self._warn)
         if "%" in self._pattern:
-            self._rotate()
+            now = int(time.time())
+            if now != self._checked_at:
+                self._checked_at = now
+                path = expand_path(self._pattern)
+                if path != self.path or self._fd is None:
+                    self._reopen(path)
         if self._fd is None:
             self.open()
         assert self._fd is not None
@@ -401,19 +406,17 @@ class FlowFile:
                 os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
             raise
 
-    def _rotate(self) -> None:
-        now = int(time.time())
-        if now != self._checked_at:
-            self._checked_at = now
-            path = expand_path(self._pattern)
-            if path != self.path or self._fd is None:
-                self._reopen(path)
-
     def _reopen(self, path: str) -> None:
         self.close()
         folder = os.path.dirname(path)
         if folder:
-            _make_folder(folder, path)
+            # Make the folder of path unless it is there.
+            try:
+                os.makedirs(folder, exist_ok=True)
+            except FileExistsError:
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, path) from None
         # Rotation may come back to a name (a weekday, or an hour when the clock is set back): those flows are kept.
         keep = self._append or path in self._written
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if keep else os.O_TRUNC), 0o600)
@@ -425,16 +428,6 @@ class FlowFile:
         if self._fd is not None:
             fd, self._fd = self._fd, None
             os.close(fd)
-
-
-def _make_folder(folder: str, path: str) -> None:
-    """Make the folder of ``path`` unless it is there. Raises OSError with ``path``, which is what people asked for."""
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except FileExistsError:
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, path) from None
 
 
 def expand_path(pattern: str) -> str:

@@ -148,11 +148,7 @@ REQUEST: Final[Table] = (
     *_MESSAGE,
 )
 
-RESPONSE: Final[Table] = (
-    ("reason", _BYTES, v.octets_or(b"")),
-    ("status_code", _INT, v.integer),
-    *_MESSAGE,
-)
+RESPONSE: Final[Table] = (("reason", _BYTES, v.octets_or(b"")), ("status_code", _INT, v.integer), *_MESSAGE)
 
 WEBSOCKET: Final[Table] = (
     ("timestamp_end", _OPTIONAL_FLOAT, v.seconds),
@@ -174,17 +170,9 @@ def _http_message(table: Table) -> Callable[[Any, Context], dict[str, Any]]:
 
 # dns
 
-QUESTION: Final[Table] = (
-    ("class_", _INT, v.integer_or(1)),
-    ("type", _INT, v.integer),
-    ("name", _ANY, v.text),
-)
+QUESTION: Final[Table] = (("class_", _INT, v.integer_or(1)), ("type", _INT, v.integer), ("name", _ANY, v.text))
 
-RECORD: Final[Table] = (
-    ("data", _BYTES, v.octets_or(b"")),
-    ("ttl", _INT, v.integer_or(0)),
-    *QUESTION,
-)
+RECORD: Final[Table] = (("data", _BYTES, v.octets_or(b"")), ("ttl", _INT, v.integer_or(0)), *QUESTION)
 
 DNS_MESSAGE: Final[Table] = (
     ("timestamp", _OPTIONAL_FLOAT, v.seconds),
@@ -205,10 +193,7 @@ DNS_MESSAGE: Final[Table] = (
 
 # flows
 
-ERROR: Final[Table] = (
-    ("timestamp", _FLOAT, v.seconds_or_start),
-    ("msg", _ANY, v.text_or_empty),
-)
+ERROR: Final[Table] = (("timestamp", _FLOAT, v.seconds_or_start), ("msg", _ANY, v.text_or_empty))
 
 
 def _backup(value: Any, context: Context) -> dict[str, Any] | None:
@@ -248,11 +233,7 @@ FLOWS: Final[dict[str, Table]] = {
     ),
     "tcp": _STREAM,
     "udp": _STREAM,
-    "dns": (
-        ("response", _NULL, _optional(_fills(DNS_MESSAGE))),
-        ("request", _ANY, _fills(DNS_MESSAGE)),
-        *_FLOW,
-    ),
+    "dns": (("response", _NULL, _optional(_fills(DNS_MESSAGE))), ("request", _ANY, _fills(DNS_MESSAGE)), *_FLOW),
 }
 
 _PROTOCOLS: Final = {"http": "tcp", "tcp": "tcp", "udp": "udp", "dns": "udp"}

@@ -178,7 +178,14 @@ def _write(pieces: list[bytes], value: object, depth: int) -> int:
     if isinstance(value, dict):
         return _write_dict(pieces, value, depth)
     if isinstance(value, (list, tuple)):
-        return _write_list(pieces, value, depth)
+        size = _open(pieces, b"]", depth)
+        for index in range(len(value) - 1, -1, -1):
+            try:
+                size += _write(pieces, value[index], depth + 1)
+            except EncodeError as error:
+                error.path.append(index)
+                raise
+        return _close(pieces, size)
     piece = _subclass_encoder(value)(value)
     pieces.append(piece)
     return len(piece)
@@ -189,23 +196,12 @@ def _write_dict(pieces: list[bytes], value: dict[Any, Any], depth: int) -> int:
     for key, item in reversed(value.items()):
         try:
             size += _write(pieces, item, depth + 1)
-            piece = _str_key(key) if type(key) is str else _encode_key(key)
+            piece = _str_key(key) if type(key) is str else (_SCALARS.get(type(key)) or _subclass_encoder(key))(key)
         except EncodeError as error:
             error.path.append(key)
             raise
         pieces.append(piece)
         size += len(piece)
-    return _close(pieces, size)
-
-
-def _write_list(pieces: list[bytes], value: list[Any] | tuple[Any, ...], depth: int) -> int:
-    size = _open(pieces, b"]", depth)
-    for index in range(len(value) - 1, -1, -1):
-        try:
-            size += _write(pieces, value[index], depth + 1)
-        except EncodeError as error:
-            error.path.append(index)
-            raise
     return _close(pieces, size)
 
 
@@ -270,10 +266,6 @@ _SCALARS: Final[dict[type, Callable[[Any], bytes]]] = {
 def _str_key(key: str) -> bytes:
     """Dict keys repeat from flow to flow, so they are encoded once."""
     return _encode_str(key)
-
-
-def _encode_key(key: object) -> bytes:
-    return (_SCALARS.get(type(key)) or _subclass_encoder(key))(key)
 
 
 def _subclass_encoder(value: object) -> Callable[[Any], bytes]:

@@ -371,16 +371,11 @@ def websocket_messages(value: Any, context: Context) -> list[list[Any]]:
 
 
 _STREAM_SHAPES: Final = frozenset(((bool, bytes, float), (bool, bytes, int)))
-_WEBSOCKET_SHAPES: Final = frozenset(
-    ((int, bool, bytes, float, bool, bool), (int, bool, bytes, int, bool, bool)),
-)
+_WEBSOCKET_SHAPES: Final = frozenset(((int, bool, bytes, float, bool, bool), (int, bool, bytes, int, bool, bool)))
 
 
 def _messages(
-    convert: Callable[[Any, Context], list[Any]],
-    shapes: frozenset[tuple[type, ...]],
-    value: Any,
-    context: Context,
+    convert: Callable[[Any, Context], list[Any]], shapes: frozenset[tuple[type, ...]], value: Any, context: Context
 ) -> list[list[Any]]:
     def message(item: Any, context: Context) -> list[Any]:
         if type(item) is list and tuple(map(type, item)) in shapes and (len(item) == 3 or item[0] in _OPCODES):

@@ -66,32 +66,28 @@ def entry_json(flow: HTTPFlow, *, opens_connection: bool = True) -> bytes:
     entry of a connection in a document.
     """
     try:
-        text = _entry(flow, opens_connection)
+        extra: dict[str, Any] = {}
+        timings = Timings(flow, opens_connection, extra)
+        request = _request(flow, extra)
+        response = _response(flow, extra)
+        extension.add_remarks(flow, extra, timings.last)
+        tail = network(flow)
+        if flow.websocket is not None:
+            tail += extension.websocket_members(flow.websocket, flow.response, extra)
+        if flow.comment:
+            tail += f',"comment":{quote(str(flow.comment))}'
+        if extra:
+            tail += f',"_flowdump":{dumps(extra)}'
+        text = (
+            f'{{"startedDateTime":"{timings.started}","time":{timings.time},"request":{request},"response":{response},'
+            f'"cache":{{}},"timings":{timings.json}{tail}}}'
+        )
     except Exception as error:  # a value of a wrong type can be anywhere in a flow and raise anything
         text = _poor_entry(flow, error)
     try:
         return text.encode()
     except UnicodeEncodeError:
         return text.encode("utf-8", "replace")
-
-
-def _entry(flow: HTTPFlow, opens_connection: bool) -> str:
-    extra: dict[str, Any] = {}
-    timings = Timings(flow, opens_connection, extra)
-    request = _request(flow, extra)
-    response = _response(flow, extra)
-    extension.add_remarks(flow, extra, timings.last)
-    tail = network(flow)
-    if flow.websocket is not None:
-        tail += extension.websocket_members(flow.websocket, flow.response, extra)
-    if flow.comment:
-        tail += f',"comment":{quote(str(flow.comment))}'
-    if extra:
-        tail += f',"_flowdump":{dumps(extra)}'
-    return (
-        f'{{"startedDateTime":"{timings.started}","time":{timings.time},"request":{request},"response":{response},'
-        f'"cache":{{}},"timings":{timings.json}{tail}}}'
-    )
 
 
 def _request(flow: HTTPFlow, extra: dict[str, Any]) -> str:

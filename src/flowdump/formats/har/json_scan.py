@@ -111,7 +111,9 @@ class Source:
         while not new:
             chunk = next(self._chunks, None)
             if chunk is None:
-                new = self._last()
+                decoder, self._decoder = self._decoder, None
+                self._chunks = iter(())
+                new = decoder.decode(b"", True) if decoder else ""
                 break
             new = self._decoder.decode(chunk) if self._decoder else self._first(chunk)
         self._base = self.offset
@@ -131,11 +133,6 @@ class Source:
         self._decoder = codecs.getincrementaldecoder(self._encoding)(errors)
         self._base = mark
         return self._decoder.decode(head[mark:])
-
-    def _last(self) -> str:
-        decoder, self._decoder = self._decoder, None
-        self._chunks = iter(())
-        return decoder.decode(b"", True) if decoder else ""
 
     def put_back(self, text: str, offset: int) -> None:
         """Undo the passing of ``text``, which began at a byte offset. It comes back in small pieces: Python's JSON

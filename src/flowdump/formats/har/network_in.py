@@ -142,21 +142,18 @@ def server(entry: dict[str, Any], request: RequestData, moments: Moments) -> Ser
     if type(connection) is str and len(connection) == 36 and connection.isascii():  # one of ours, a UUID
         made.id = connection
     if "_securityDetails" in entry:
-        _set_security(made, as_dict(entry["_securityDetails"]))
+        # TLS facts as Chrome and Playwright name them: {"protocol": "TLS 1.3", "cipher": ...}.
+        details = as_dict(entry["_securityDetails"])
+        protocol, cipher, alpn, sni = (details.get(name) for name in ("protocol", "cipher", "_alpn", "_sni"))
+        if type(protocol) is str and protocol.replace("TLS ", "TLSv") in TLS_VERSIONS:
+            made.tls, made.tls_version = True, protocol.replace("TLS ", "TLSv")
+        if type(cipher) is str:
+            made.cipher = clean(cipher)
+        if type(alpn) is str and alpn.isascii():
+            made.alpn = alpn.encode()
+        if type(sni) is str:
+            made.sni = clean(sni)
     return made
-
-
-def _set_security(made: Server, details: dict[str, Any]) -> None:
-    """TLS facts as Chrome and Playwright name them: ``{"protocol": "TLS 1.3", "cipher": ...}``."""
-    protocol, cipher, alpn, sni = (details.get(name) for name in ("protocol", "cipher", "_alpn", "_sni"))
-    if type(protocol) is str and protocol.replace("TLS ", "TLSv") in TLS_VERSIONS:
-        made.tls, made.tls_version = True, protocol.replace("TLS ", "TLSv")
-    if type(cipher) is str:
-        made.cipher = clean(cipher)
-    if type(alpn) is str and alpn.isascii():
-        made.alpn = alpn.encode()
-    if type(sni) is str:
-        made.sni = clean(sni)
 
 
 def _hostport(value: Any) -> tuple[str, int] | None:

@@ -155,13 +155,25 @@ def flow_from_entry(entry: Any, notice: Callable[[str], None]) -> HTTPFlow:
     response = as_dict(entry.get("response"))
     extra = as_dict(entry.get("_flowdump"))
     moments = Moments(entry, as_dict(extra.get("times")), notice)
-    versions = _versions(recorded, response)
+    # The protocol of both messages; one that says nothing has that of the other.
+    asked, answered = as_version(recorded.get("httpVersion")), as_version(response.get("httpVersion"))
+    versions = asked or answered or b"HTTP/1.1", answered or asked or b"HTTP/1.1"
     websocket, request = _request(recorded, as_dict(extra.get("request")), versions[0], moments)
     flow = HTTPFlow(client(entry, request, moments), server(entry, request, moments))
     flow.request = Request.from_data(request)
     status = as_int(response.get("status"))
     if status is not None and 1 <= status <= 999:
-        answer = _response(response, as_dict(extra.get("response")), versions[1], moments)
+        own = as_dict(extra.get("response"))
+        version = versions[1]
+        data = ResponseData()
+        data.http_version = version
+        data.timestamp_start, data.timestamp_end = moments.response_start, moments.response_end
+        fields = header_fields(response.get("headers"), own.get("latin1"))
+        names = {name.lower(): value for name, value in fields}
+        content_type = names.get(b"content-type", b"").decode("utf-8", "surrogateescape")
+        body = response_body(as_dict(response.get("content")), content_type)
+        _set_message(data, fields, names, body, own)
+        answer = data
         answer.status_code = status
         answer.reason = _reason(response.get("statusText"), status)
         flow.response = Response.from_data(answer)
@@ -196,12 +208,6 @@ def _error(entry: dict[str, Any], flow: HTTPFlow, extra: dict[str, Any], moments
 
 
 # -- request and response ---------------------------------------------------------------------------------------------
-
-
-def _versions(request: dict[str, Any], response: dict[str, Any]) -> tuple[bytes, bytes]:
-    """The protocol of both messages; one that says nothing has that of the other."""
-    asked, answered = as_version(request.get("httpVersion")), as_version(response.get("httpVersion"))
-    return asked or answered or b"HTTP/1.1", answered or asked or b"HTTP/1.1"
 
 
 def _request(
@@ -255,23 +261,11 @@ def _set_own_target(data: RequestData, own: dict[str, Any]) -> None:
     for name in ("scheme", "path", "authority", "method"):
         value = own.get(name)
         if type(value) is str:
-            setattr(data, name, to_bytes(value) if not _is_latin1(value) else value.encode("latin-1"))
-
-
-def _is_latin1(text: str) -> bool:
-    return text.isascii() or max(text) <= "\xff"
-
-
-def _response(recorded: dict[str, Any], own: dict[str, Any], version: bytes, moments: Moments) -> ResponseData:
-    data = ResponseData()
-    data.http_version = version
-    data.timestamp_start, data.timestamp_end = moments.response_start, moments.response_end
-    fields = header_fields(recorded.get("headers"), own.get("latin1"))
-    names = {name.lower(): value for name, value in fields}
-    content_type = names.get(b"content-type", b"").decode("utf-8", "surrogateescape")
-    body = response_body(as_dict(recorded.get("content")), content_type)
-    _set_message(data, fields, names, body, own)
-    return data
+            setattr(
+                data,
+                name,
+                to_bytes(value) if not (value.isascii() or max(value) <= "\xff") else value.encode("latin-1"),
+            )
 
 
 def _reason(text: Any, status: int) -> bytes:

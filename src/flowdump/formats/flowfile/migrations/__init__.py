@@ -71,9 +71,6 @@ class Migrator:
             raise StateError("not a flow: the record is not a dict")
         state = _with_text_keys(record)
         version = read_version(state.get("version"))
-        return self._migrate(state, version)
-
-    def _migrate(self, state: State, version: Version) -> State:
         if version < FIRST_MODERN:
             from flowdump.formats.flowfile.migrations.legacy import convert
 
@@ -86,7 +83,15 @@ class Migrator:
     def _upgrade(self, state: State, version: Version) -> None:
         """Bring `state` to the shape of version 21, in place. WebSocket flows keep their own shape otherwise."""
         if version < (19, 0):
-            _mend_connections(state)
+            # Addresses as dicts (up to 2.0) become lists, and a null server (0.11 to 0.13) one that was never
+            # connected.
+            if state.get("server_conn") is None:
+                request = _part(state, "request")
+                state["server_conn"] = {"address": _target(request.get("host"), request.get("port"))}
+            for connection in _connections(state):
+                for key in ("address", "source_address", "ip_address", "peer_address", "sockname", "peername"):
+                    if isinstance(connection.get(key), dict):
+                        connection[key] = connection[key].get("address")
         if version < _FIRST_WITH_IDS:
             self._name_connections(state)
         for reached, step in _STEPS:
@@ -196,17 +201,6 @@ def _connections(state: State) -> list[State]:
 def _rename(part: State, old: str, new: str) -> None:
     if old in part:
         part[new] = part.pop(old)
-
-
-def _mend_connections(state: State) -> None:
-    """Addresses as dicts (up to 2.0) become lists, and a null server (0.11 to 0.13) one that was never connected."""
-    if state.get("server_conn") is None:
-        request = _part(state, "request")
-        state["server_conn"] = {"address": _target(request.get("host"), request.get("port"))}
-    for connection in _connections(state):
-        for key in ("address", "source_address", "ip_address", "peer_address", "sockname", "peername"):
-            if isinstance(connection.get(key), dict):
-                connection[key] = connection[key].get("address")
 
 
 def _target(host: object, port: object) -> list[object] | None:

@@ -187,13 +187,7 @@ def _middle_piece(flow: HTTPFlow) -> bytes:
     comment, marked = flow.comment.encode(), flow.marked.encode()
     return (
         b"6:backup;0:~17:timestamp_created;%b7:comment;%d:%b;8:metadata;0:}6:marked;%d:%b;9:is_replay;0:~11:intercepted;5:false!"
-        % (
-            _timestamp(flow.timestamp_created),
-            len(comment),
-            comment,
-            len(marked),
-            marked,
-        )
+        % (_timestamp(flow.timestamp_created), len(comment), comment, len(marked), marked)
     )
 
 

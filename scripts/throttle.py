@@ -48,7 +48,7 @@ class Throttle:
                 yield piece
 
     async def turn(self, size: int) -> None:
-        """Wait for as long as the line takes for that many bytes, behind those who came before."""
+        """Wait for as long as the line takes for that many bytes, after those who came before."""
         now = time.monotonic()
         self.free = max(self.free, now) + size / self.rate
         await asyncio.sleep(self.free - now)

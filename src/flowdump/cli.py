@@ -219,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     )
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started us
+        if getattr(sys, name) is None:  # the parent process has closed it
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for as long as the process lives
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

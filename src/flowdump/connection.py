@@ -78,7 +78,7 @@ class Connection:
     Connections are equal when their ids are: flows of one connection that were read from a file have a copy each.
     """
 
-    #: state key -> default, in the order of a state dict; the keys of the one side only come behind.
+    #: state key -> default, in the order of a state dict; the keys of the one side only come after.
     COMMON: ClassVar[dict[str, Any]] = {
         "peername": None,
         "sockname": None,

@@ -13,7 +13,7 @@
     ├── ControlException        a flow was asked for something its state forbids (``kill()`` on a saved flow)
     ├── CommandError            a command was called with wrong arguments
     ├── AddonManagerError       an addon cannot be added (its name is taken)
-    └── AddonHalt               raised by a handler: nobody behind it sees this event
+    └── AddonHalt               raised by a handler: later addons do not get this event
 
     SystemExit
     └── EndedNow                a second signal: nothing is waited for any more
@@ -26,7 +26,7 @@ from __future__ import annotations
 
 
 class FlowdumpError(Exception):
-    """The root: whatever flowdump itself raises is one of these."""
+    """The base class of every exception that flowdump itself raises."""
 
 
 class UserError(FlowdumpError):

@@ -55,7 +55,7 @@ class Error:
 
 
 class Flow:
-    """One exchange of whatever protocol.
+    """One exchange, of any protocol.
 
     ``id`` is a UUID as text. ``error`` may stand beside a response. ``is_replay`` is None, ``"request"`` (sent again by
     client replay) or ``"response"`` (answered by server replay). ``marked`` is a marker such as ``":default:"``, or
@@ -249,7 +249,7 @@ def _deep(metadata: dict[str, Any]) -> dict[str, Any]:
     for key, value in metadata.items():
         try:
             copied[key] = deepcopy(value)
-        except Exception:  # whatever a class of a script does when it is copied
+        except Exception:  # a class of a script may raise anything when it is copied
             copied[key] = value
     return copied
 

@@ -1,7 +1,7 @@
 """Module names that scripts and programs may have imported from an earlier flowdump, and where each module is now.
 
 ``from flowdump.command import command`` and ``from flowdump import urls`` give the module under its present name, the
-same object. A finder behind all others serves them, so a name that exists is never affected. New code imports the
+same object. A finder after all others serves them, so a name that exists is never affected. New code imports the
 present names.
 """
 

@@ -176,7 +176,7 @@ def test_slow_judges_are_asked_once_and_in_a_thread(users: Path, monkeypatch: py
     ("spec", "message"),
     [
         ("nocolon", "USER:PASSWORD, any, @HTPASSWD-FILE, or ldap"),
-        ("@", "the path of an htpasswd file is expected behind the @"),
+        ("@", "the path of an htpasswd file is expected after the @"),
         ("@/nowhere/at/all", "cannot read '/nowhere/at/all': No such file"),
         ("ldap:host", "ldap\\[s\\]:HOST"),
         ("ldap::dn:password:subtree", "ldap\\[s\\]:HOST"),

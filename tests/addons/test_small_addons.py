@@ -44,7 +44,7 @@ def test_anticomp() -> None:
 
 
 def cookies_of(first: Any, second: Any, option: str | None = "~all") -> str | None:
-    """The Cookie header that a second exchange gets behind a first one."""
+    """The Cookie header that a second exchange gets after a first one."""
     replayed([StickyCookie()], first, second, stickycookie=option)
     header: str | None = second.request.headers.get("cookie")
     return header

@@ -82,7 +82,7 @@ def test_a_port_in_use_is_a_clear_error(origin: Origin, tmp_path: Path) -> None:
         assert proxy.end(None) == 1
         assert proxy.lines == [
             f"flowdump: cannot listen on 127.0.0.1:{origin.port}: Address already in use; "
-            "-p, or @PORT behind a mode, chooses another port"
+            "-p, or @PORT after a mode, chooses another port"
         ]
     assert not (tmp_path / "kept.flows").exists()
 

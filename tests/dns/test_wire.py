@@ -207,7 +207,7 @@ def test_what_comes_behind_the_end() -> None:
     assert dns_wire.unpack(wire)[1] == len(wire) - 4
     end, message = DNSMessage.unpack_from(b"xx" + wire, 2, 7.0)
     assert (end, message.question, message.timestamp) == (len(wire) - 2, Question("a.example", 1, 1), 7.0)
-    with pytest.raises(MalformedMessage, match="4 bytes behind the end"):
+    with pytest.raises(MalformedMessage, match="4 bytes after the end"):
         DNSMessage.unpack(wire)
 
 

@@ -49,7 +49,7 @@ FORMS: dict[str, Callable[[], bytes]] = {
     "native": native,
     "har": har,
     "har with a BOM": lambda: b"\xef\xbb\xbf" + har(),
-    "har behind blanks": lambda: b" \r\n\t" * 40 + har(),
+    "har after blanks": lambda: b" \r\n\t" * 40 + har(),
     "har indented": lambda: json.dumps(json.loads(har()), indent=4).encode(),
     "har in UTF-16": lambda: har().decode().encode("utf-16"),
     "zhar": lambda: zlib.compress(har()),

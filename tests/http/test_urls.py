@@ -327,7 +327,7 @@ def test_encode_refuses_surrogates_that_stand_for_no_byte() -> None:
     st.sampled_from([None, "x", "x="]),
 )
 def test_queries_round_trip(pairs: list[tuple[str, str]], similar_to: str | None) -> None:
-    # Without a name, and with nothing behind "=", a pair is still visible as "=".
+    # Without a name, and with nothing after "=", a pair is still visible as "=".
     assert urls.decode_query(urls.encode_query(pairs, similar_to)) == pairs
 
 

@@ -53,14 +53,14 @@ def small(value: Any) -> bool:
 
 
 class Sample(NamedTuple):
-    """Flows that went through flowdump: their files, and what mitmproxy reads before and behind."""
+    """Flows that went through flowdump: their files, and what mitmproxy reads before and after."""
 
     names: list[str]
     source: Path
     written: Path
     saved_by_mitmproxy: Path
     before: Read
-    behind: Read
+    after: Read
     #: Whether this mitmproxy is one of 12 or later; earlier ones order the keys of DNS messages in another way.
     current: bool
 
@@ -84,13 +84,13 @@ def test_the_flows_are_legal(sample: Sample) -> None:
 
 
 def test_mitmproxy_reads_every_flow_that_flowdump_wrote(sample: Sample) -> None:
-    assert sample.behind.error is None
-    assert [flow["id"] for flow in sample.behind.flows] == [flow["id"] for flow in sample.before.flows]
+    assert sample.after.error is None
+    assert [flow["id"] for flow in sample.after.flows] == [flow["id"] for flow in sample.before.flows]
 
 
 def test_mitmproxy_reads_the_same_values_from_both(sample: Sample) -> None:
-    pairs = zip(sample.names, sample.before.flows, sample.behind.flows, strict=True)
-    wrong = {name: differences(before, behind) for name, before, behind in pairs if exact(before) != exact(behind)}
+    pairs = zip(sample.names, sample.before.flows, sample.after.flows, strict=True)
+    wrong = {name: differences(before, after) for name, before, after in pairs if exact(before) != exact(after)}
     assert wrong == {}
 
 

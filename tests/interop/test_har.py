@@ -254,7 +254,7 @@ class Recorded(NamedTuple):
 
     entries: list[dict[str, Any]]
     flows: list[Any]
-    behind: Read
+    after: Read
 
 
 @pytest.fixture(scope="module")
@@ -286,7 +286,7 @@ def test_recorded_hars_give_the_same_facts(recorded: dict[str, Recorded], name: 
 
 @pytest.mark.parametrize("name", [*RECORDED, *EXPORTED])
 def test_mitmproxy_reads_flows_that_came_from_a_har(recorded: dict[str, Recorded], name: str) -> None:
-    read = recorded[name].behind
+    read = recorded[name].after
     assert read.error is None
     assert len(read.flows) == len(recorded[name].entries)
 

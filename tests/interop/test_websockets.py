@@ -275,7 +275,7 @@ def test_what_a_whole_run_writes(tmp_path: Path, flowdump: Flowdump) -> None:
     assert "closed: 1001 the proxy is shutting down" in flowdump("-r", kept, "--flow-detail", "2")
 
 
-#: The forms in which scripts for mitmproxy inject messages: behind another one, and from a task of their own. And the
+#: The forms in which scripts for mitmproxy inject messages: after another one, and from a task of their own. And the
 #: one of the README.
 INJECTING = {
     "readme": """

@@ -97,7 +97,7 @@ def test_text_is_read() -> None:
         ("adder.paint ~q( red", "cannot be read"),
         ("", "an empty line is no command"),
         ("adder.join 'a", "a quote is not closed"),
-        ("adder.join 'a'b", "a blank behind it is missing"),
+        ("adder.join 'a'b", "the blank after it is missing"),
     ],
 )
 def test_bad_lines_are_told(line: str, says: str) -> None:

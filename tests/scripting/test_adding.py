@@ -32,7 +32,7 @@ def request(flow):
 
 
 def test_addons_are_added_and_removed(bench: Bench) -> None:
-    done = bench(ADDING, [http_flow(f"https://example.com/{name}") for name in ("first", "last", "behind")])
+    done = bench(ADDING, [http_flow(f"https://example.com/{name}") for name in ("first", "last", "after")])
     assert (done.code, done.log) == (0, "")
     words = [flow.comment for flow in done.flows or []]
     assert words[0] == words[1] == "early True, module, later True, "

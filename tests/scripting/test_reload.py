@@ -120,7 +120,7 @@ async def test_two_hundred_reloads_under_load_lose_no_request(tmp_path: Path) ->
             save(tmp_path / "answer.py", SCRIPT.format(version=version))
             await reloader.look()
             seen = len(answers)
-            while len(answers) < seen + 8:  # those that were under way, and some behind them
+            while len(answers) < seen + 8:  # those that were under way, and some after them
                 await asyncio.sleep(0)
         over.set()
         await asyncio.gather(*clients)

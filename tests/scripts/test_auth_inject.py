@@ -14,7 +14,7 @@ BASIC = "Basic " + base64.b64encode(b"anna:pw").decode()
 
 
 def _sent(folder: Path, url: str, *arguments: str, headers: dict[str, str] | None = None) -> dict[str, str]:
-    """The headers of a request behind the script, without Host."""
+    """The headers of a request after the script, without Host."""
     saved = write_flows(folder / "saved", [http_flow(request(url=url, headers=headers or {}))])
     command = script("auth_inject.py", *arguments)
     run_flowdump("-q", "-r", saved, "-s", command, "-w", "changed", cwd=folder, env=SECRETS, check=True)

@@ -28,7 +28,7 @@ JSON = {"content-type": "application/json"}
 
 
 def _redacted(folder: Path, *flows: Any, arguments: Sequence[str] = ()) -> list[Any]:
-    """The flows behind the script; the file that was written must not hold the word hush anywhere."""
+    """The flows after the script; the file that was written must not hold the word hush anywhere."""
     saved = write_flows(folder / "saved", flows)
     assert b"hush" in saved.read_bytes()
     run_flowdump("-q", "-r", saved, "-s", script("redact.py", *arguments), "-w", "changed", cwd=folder, check=True)

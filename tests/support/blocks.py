@@ -4,8 +4,8 @@ The blocks of a page are taken in order, in one folder with the repository's ``e
 
 * a block of Python or YAML that begins with ``# NAME`` is written to a file of that name, as is any block in another
   language that begins so;
-* a ``sh`` block is run; ``exit=1`` behind ``sh`` says how it ends, success is the rule;
-* a ``text`` block behind a ``sh`` block is what that prints, stdout and stderr, in order;
+* a ``sh`` block is run; ``exit=1`` after ``sh`` says how it ends, success is the rule;
+* a ``text`` block after a ``sh`` block is what that prints, stdout and stderr, in order;
 * a ``console`` block is a session, see :mod:`tests.support.sessions`.
 """
 

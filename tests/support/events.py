@@ -11,7 +11,7 @@ from tests.support.live import until
 class Events:
     """Notes every event of connections, TLS and flows, and does what it is given in some of them.
 
-    ``Events(request=act)`` calls ``act`` with what the event ``request`` is given, behind noting it.
+    ``Events(request=act)`` calls ``act`` with what the event ``request`` is given, after noting it.
     """
 
     NAMES = (

@@ -55,7 +55,7 @@ def request(method: str = "GET", url: str = "https://example.com/", content: byt
 
 
 def response(status: int = 200, content: bytes = b"", headers: Any = ()) -> Response:
-    """A response shortly behind ``T0``. A Content-Encoding among ``headers`` is applied to ``content``."""
+    """A response shortly after ``T0``. A Content-Encoding among ``headers`` is applied to ``content``."""
     made = Response.make(status, content, _pairs(headers))
     made.timestamp_start, made.timestamp_end = T0 + 0.02, T0 + 0.05
     return made

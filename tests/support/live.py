@@ -148,7 +148,7 @@ class Origin:
 
 @asynccontextmanager
 async def accepting(handler: Handler, ssl: Any = None, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
-    """A server that gives each connection to ``handler`` and closes it behind that: its port."""
+    """A server that gives each connection to ``handler`` and closes it after that: its port."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -178,7 +178,7 @@ async def origin(*replies: bytes | Handler, close: bool = False, ssl: Any = None
     """A scripted origin: the n-th request head gets the n-th reply (the last one again and again).
 
     A reply is bytes, or a coroutine function that is given the connection after a head came. With ``close`` the
-    connection is closed behind each reply.
+    connection is closed after each reply.
     """
     served = Origin()
     script: Sequence[bytes | Handler] = replies or (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",)

@@ -3,7 +3,7 @@
 ``find()`` looks at FLOWDUMP_MITMPROXY_PYTHON (a Python that has mitmproxy), then into ``.venv-mitmproxy`` in the
 checkout, which it fills with pip where it is missing: mitmproxy 12 with the newest Python from 3.12 on that works here;
 mitmproxy 11.0.2, which writes the same format, where there is only 3.11. Pythons are tried rather than believed: a name
-on PATH may be a shim with nothing behind it, and a Debian Python may lack ``ensurepip``.
+on PATH may be a shim with nothing after it, and a Debian Python may lack ``ensurepip``.
 
 mitmproxy takes 0.6 seconds to start, so ``Mitmproxy.read`` reads many files in one process. States come in the notation
 of :mod:`tests.support.notation`.

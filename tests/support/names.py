@@ -145,7 +145,7 @@ async def ask(port: int, message: DNSMessage) -> DNSMessage:
 
 
 async def ask_over_tcp(port: int, *messages: DNSMessage) -> list[DNSMessage]:
-    """The answers to queries sent one behind the other on one connection, as they come."""
+    """The answers to queries sent one after the other on one connection, as they come."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         for message in messages:

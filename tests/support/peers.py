@@ -22,7 +22,7 @@ class Server:
 
 @asynccontextmanager
 async def serving(handler: Handler, ssl: Any = None, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Server]:
-    """A server that gives each connection to ``handler`` and closes it behind that."""
+    """A server that gives each connection to ``handler`` and closes it after that."""
     served = Server()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

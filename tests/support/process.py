@@ -7,7 +7,7 @@
             assert proxy.get(origin, "/page").endswith(BODY)
             assert proxy.end() == 0
 
-A flow may be written, shown and told to scripts a little behind its answer: wait for it with ``proxy.wait_for`` (a
+A flow may be written, shown and told to scripts a little after its answer: wait for it with ``proxy.wait_for`` (a
 line of output), with ``wait_until`` of ``tests.support.cli``, or end the proxy, which records what is under way.
 """
 
@@ -210,7 +210,7 @@ class Client:
 
 
 def serve_once(answer: Callable[[socket.socket], None], context: ssl.SSLContext | None = None) -> int:
-    """A server of one connection, which is given to ``answer`` behind a request head: its port."""
+    """A server of one connection, which is given to ``answer`` after a request head: its port."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:

@@ -103,7 +103,7 @@ def _start_nginx(program: str, folder: Path, ports: Nginx) -> subprocess.Popen[b
     text = CONFIG.format(folder=folder, **ports._asdict())
     config.write_text(text if os.getuid() == 0 else text.replace("user root;", ""))
     process = subprocess.Popen([program, "-c", config, "-e", errors], stderr=subprocess.DEVNULL)
-    # The file is written behind the last bind(), while a connection to one of the ports may reach somebody else's.
+    # The file is written after the last bind(), while a connection to one of the ports may reach somebody else's.
     wait_until(lambda: process.poll() is not None or pid.exists())
     assert process.poll() is None or "Address already in use" in errors.read_text(), errors.read_text()
     return process

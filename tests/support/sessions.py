@@ -6,7 +6,7 @@
     $ curl -s -x http://127.0.0.1:8080 http://shop.test/hello
     hello
 
-A line behind ``$`` is a command, and what follows is what it prints. A command that ends with ``&`` runs until the
+A line after ``$`` is a command, and what follows is what it prints. A command that ends with ``&`` runs until the
 session is over, is ready when its ports take connections, and has the shown lines somewhere in its output; then it is
 interrupted, and has to end well. Ports are replaced by free ones, and what differs from run to run is not compared.
 """

@@ -80,7 +80,7 @@ class Flood:
 
 
 class EventStream:
-    """An origin of three events, each of which is sent when the test has taken its turn behind the one before."""
+    """An origin of three events, each of which is sent when the test has taken its turn after the one before."""
 
     #: What is to be recorded of it.
     CONTENT = b"data: 0\n\ndata: 1\n\ndata: 2\n\n"

@@ -54,7 +54,7 @@ class ASGIApp(_App):
     """An ASGI application (version 3.0)."""
 
     async def serve(self, flow: HTTPFlow) -> Response:
-        """Raises whatever the application does, and RuntimeError when it ends without an answer."""
+        """Raises what the application raises, and RuntimeError when it ends without an answer."""
         heads: list[dict[str, Any]] = []
         body: list[bytes] = []
         asked = [{"type": "http.request", "body": flow.request.get_content(strict=False) or b"", "more_body": False}]
@@ -80,7 +80,7 @@ class WSGIApp(_App):
     """A WSGI application (PEP 3333); it runs in a thread, so other flows go on meanwhile."""
 
     async def serve(self, flow: HTTPFlow) -> Response:
-        """Raises whatever the application does."""
+        """Raises what the application raises."""
         environ = environ_of(flow)
         return await ctx.master.event_loop.run_in_executor(None, self._answer, environ)
 

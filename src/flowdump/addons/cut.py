@@ -2,7 +2,7 @@
 
 A path names an attribute from the flow on: ``request.method``, ``response.header[content-type]``, ``error.msg``,
 ``server_conn.address.host``. What a flow does not have is empty. Bytes stay bytes, bools are ``true`` and ``false``,
-certificates PEM, and whatever else there is is shown as text.
+certificates PEM, other values as text.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ADDRESS = {"host": 0, "port": 1}
 
 
 class Cut:
-    """Both commands raise CommandError for names that begin with an underscore: they are nobody's business."""
+    """Both commands raise CommandError for names that begin with an underscore: they are private."""
 
     @commands.command("cut")
     def cut(self, flows: Sequence[Flow], cuts: CutSpec) -> Data:

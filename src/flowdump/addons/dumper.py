@@ -2,7 +2,7 @@
 
 A line is time, client, method, URL, status, type, size and duration. Detail 2 adds both heads, marked ``>`` and ``<``
 as curl marks them, detail 3 bodies up to ``content_view_lines_cutoff`` lines and trailers, detail 4 whole bodies,
-connections, certificates and notes, marked ``*``. Whatever came from the network is shown with control characters
+connections, certificates and notes, marked ``*``. Text from the network is shown with control characters
 escaped.
 
 A line is made of three parts: what leads up to the outcome, the outcome (a status, say), which alone is coloured by
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from flowdump.http.flow import Headers, HTTPFlow, Message, Request
     from flowdump.options.store import Options
 
-    #: Before the outcome, the outcome, behind it; blanks between them are part of the outer two.
+    #: The part before the outcome, the outcome, and the part after it; blanks between them are part of the outer two.
     Line = tuple[str, str, str]
 
 _STATUS_COLOURS = {1: "36", 2: "32", 3: "36", 4: "33", 5: "31"}
@@ -147,7 +147,7 @@ class Dumper:
     # -- colours -------------------------------------------------------------------------------------------------
 
     def _coloured(self, flow: Any, line: Line) -> str:
-        """Time and client step back, the outcome shows how it went, an error behind it is red."""
+        """Time and client step back, the outcome shows how it went, an error after it is red."""
         head, outcome, rest = map(escape_controls, line)
         when, client, asked = [*head.split(" ", 2), "", ""][:3]
         failure = escape_controls(_failure(flow)) if flow.error is not None else ""
@@ -239,8 +239,8 @@ class Dumper:
         for message in messages:
             kind = ("text " if message.is_text else "binary ") if hasattr(message, "is_text") else ""
             notes = [note for note in ("dropped", "injected") if getattr(message, note, False)]
-            behind = f" ({', '.join(notes)})" if notes else ""
-            facts = f"{at(message.timestamp)} {kind}{size(len(message.content))}{behind}"
+            after = f" ({', '.join(notes)})" if notes else ""
+            facts = f"{at(message.timestamp)} {kind}{size(len(message.content))}{after}"
             yield self._marked(">" if message.from_client else "<", facts, _DIM)
             yield from self._rendered(message.content, message)
 

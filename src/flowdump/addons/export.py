@@ -6,7 +6,7 @@ words are quoted for a POSIX shell. A body that is text stands in the command; a
 that each byte arrives as it was. Where mitmproxy's commands differ: there the tool's own headers are added, bytes that
 are no UTF-8 change, and httpie's body ends with a line feed.
 
-Raw messages are in HTTP/1 notation whatever version they were sent in, with their bodies decoded.
+Raw messages are in HTTP/1 notation even if they were sent in another version, with their bodies decoded.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ def _decoded(message: Any) -> Any:
 
 
 def _assembled(line: str, message: Message) -> bytes:
-    """First line, headers, body, and trailers behind a chunked one."""
+    """First line, headers, body, and trailers after a chunked one."""
     headers: Headers = message.headers
     head = line.encode("utf-8", "surrogateescape") + b"\r\n" + bytes(headers) + b"\r\n"
     body = message.raw_content or b""

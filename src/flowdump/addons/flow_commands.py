@@ -20,7 +20,7 @@ _SETTABLE = Choice("flow.set.options")
 
 
 class FlowCommands:
-    """Commands that change flows; whoever listens to ``update`` hears of it."""
+    """Commands that change flows, and fire ``update``."""
 
     # -- marks and comments --------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """``inject.…``: messages of our own in a connection that is open, as commands.
 
 What relays the connection does it: ``flow.live`` takes the message, lets it go through the event like any other, and
-sends it behind those that came before. WebSocket messages are marked ``injected``.
+sends it after those that came before. WebSocket messages are marked ``injected``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""flowdump's own commands: the addons that hold them, made when somebody first asks for a command."""
+"""flowdump's own commands: the addons that hold them, made when a command is first asked for."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 ::
 
     user:password                       one user
-    any                                 whatever is given is noted, and goes
+    any                                 accept and record any credentials
     @FILE                               an htpasswd file with bcrypt, SHA or apr1; it is read again when it changes
     ldap[s]:HOST[:PORT]:DN:PASSWORD:SUBTREE[?search_filter_key=KEY]
                                         DN finds the user (by cn, or KEY) below SUBTREE; the user's password has to bind
@@ -59,7 +59,7 @@ class Judge(ABC):
         """Whether that is a user with this password."""
 
 
-class Anybody(Judge):
+class AnyUser(Judge):
     slow = False
 
     def knows(self, user: str, password: str) -> bool:
@@ -83,7 +83,7 @@ class Htpasswd(Judge):
 
     def __init__(self, path: str) -> None:
         if not path:
-            raise OptionsError("option 'proxyauth': the path of an htpasswd file is expected behind the @")
+            raise OptionsError("option 'proxyauth': the path of an htpasswd file is expected after the @")
         self._path = os.path.expanduser(path)
         try:
             from passlib import apache
@@ -165,7 +165,7 @@ class Ldap(Judge):
 def judge(spec: str) -> Judge:
     """Who judges according to the option. Raises OptionsError."""
     if spec == "any":
-        return Anybody()
+        return AnyUser()
     if spec.startswith("@"):
         return Htpasswd(spec[1:])
     if spec.startswith(("ldap:", "ldaps:")):
@@ -181,12 +181,12 @@ class ProxyAuth:
     """Takes part while the option ``proxyauth`` is set."""
 
     option = "proxyauth"
-    #: Comes in front of scripts: nobody's handler can let a stranger in by ending the chain.
+    #: Comes before scripts: no handler can let a stranger in by ending the chain.
     guards = True
 
     def __init__(self) -> None:
         self._spec = ""
-        self._judge: Judge = Anybody()
+        self._judge: Judge = AnyUser()
         #: Who a connection belongs to, once a CONNECT or a SOCKS handshake has told.
         self._known: WeakKeyDictionary[Any, tuple[str, str]] = WeakKeyDictionary()
         self._agreed: dict[bytes, float] = {}

@@ -1,8 +1,8 @@
 """``view.flows.…``: the flows that commands are about, by a specification such as ``@all`` or ``~c 404``.
 
-There is no list of flows on a screen here, and none in memory: a flow goes when its exchange has ended and nobody holds
-it. So ``@all`` means the live flows that are still there, and this addon knows them by weak references. Flows of a file
-are not kept at all: where some were read, asking for flows of the past says so.
+There is no list of flows on a screen here, and none in memory: a flow is gone when its exchange has ended and nothing
+holds it. So ``@all`` means the live flows that are still there, and this addon knows them by weak references. Flows of
+a file are not kept at all: where some were read, asking for flows of the past says so.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NAMED = {"@all": "~all", "@shown": "~all", "@marked": "~marked", "@unmarked": "
 
 
 class FlowRegister:
-    """Takes part beside scripts, since nobody else can call commands."""
+    """Takes part beside scripts, the only ones that can call commands."""
 
     option = "scripts"
 

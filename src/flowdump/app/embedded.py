@@ -42,7 +42,7 @@ _CONTEXT = ("master", "options", "log")
 
 
 class EmbeddedRun(LiveRun):
-    """A live run whose surroundings belong to somebody else."""
+    """A live run inside another program, which owns signals, streams and the event loop."""
 
     def __init__(self, options: Options, log: EventLog, addons: Sequence[Any], on_flow: Callable[[Flow], None]) -> None:
         super().__init__(options, log)
@@ -92,7 +92,7 @@ class Proxy:
         self._addons = list(addons)
         self._run: EmbeddedRun | None = None
         self._task: asyncio.Task[int] | None = None
-        #: Those that nobody has asked for yet; the lock is for threads, the event for tasks.
+        #: Flows that were not asked for yet; the lock is for threads, the event for tasks.
         self._unread: deque[Flow] = deque(maxlen=keep)
         self._lock = threading.Condition()
         self._news = asyncio.Event()
@@ -213,7 +213,7 @@ class Proxy:
 
     def __exit__(self, *error: object) -> None:
         run, thread = self._run, self._thread
-        if run is not None:  # else somebody, a script perhaps, has ended it already
+        if run is not None:  # otherwise it has ended already, by a script perhaps
             run.master.shutdown()
         assert thread is not None
         thread.join()

@@ -74,7 +74,7 @@ class Run(ABC):
 
     @abstractmethod
     async def shut(self) -> None:
-        """Close what flows came from; before ``done``, and whatever happened before."""
+        """Close the inputs; always called, before ``done``."""
 
     @abstractmethod
     def replayer(self) -> Any:
@@ -105,7 +105,7 @@ class Run(ABC):
             except SystemExit as ended:
                 if self.sinks and not self._signal:
                     self.log.warn(
-                        f"a script ended the run with sys.exit({ended.code!r}): the flows behind are left out"
+                        f"a script ended the run with sys.exit({ended.code!r}): the flows after it are left out"
                     )
                 raise
             finally:
@@ -319,7 +319,7 @@ class Run(ABC):
         return outputs
 
     async def _end(self) -> None:
-        """``done`` handlers, then every file closed, whatever happened before."""
+        """Run the ``done`` handlers, then close every file; always called."""
         await self.shut()
         await fire(self.master.addons.table.done)
         for sink in self.sinks:
@@ -339,7 +339,7 @@ class Run(ABC):
         self.sinks[0].close()
 
     def finish(self, flow: Flow) -> None:
-        """Hand a flow to whoever shows or stores it. Raises UserError when a file cannot be written."""
+        """Hand a flow to the outputs. Raises UserError when a file cannot be written."""
         for sink in self.sinks:
             try:
                 sink.add(flow)
@@ -388,7 +388,7 @@ def _identity_of_stream(stream: TextIO) -> tuple[Any, ...] | None:
 
 
 def _silence(stdout: TextIO) -> None:
-    """Nobody reads stdout any more: let what is left in its buffer, and the interpreter's last flush, go nowhere."""
+    """Discard what is left in the buffer of stdout, which has no reader any more."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
     except (OSError, ValueError):

@@ -242,7 +242,7 @@ class OfflineRun(Run):
         opened.close()
 
     async def _end_of_replays(self) -> None:
-        """Wait for what is sent again, until somebody ends the run."""
+        """Wait until client replay is done, or the run is ended."""
         if self._replayer is None or self.master.should_exit:
             return
         import asyncio

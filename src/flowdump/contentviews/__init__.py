@@ -4,7 +4,7 @@
     rendered.name    # "json", the view that was used
     rendered.lines   # an iterator of str
 
-Lines are made as they are taken: whoever wants 512 lines pays for 512, as far as the format allows (JSON is checked
+Lines are made as they are taken: showing 512 lines costs 512, as far as the format allows (JSON is checked
 whole before its first line, and is shown as text above 8 MiB). They have no line ends, and no character that could
 drive a terminal (`flowdump.escaping`); a line may be very long. Nothing in a body makes `render` or the iterator
 raise, and time is linear in the size of the body.

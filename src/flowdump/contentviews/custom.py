@@ -45,7 +45,7 @@ class Contentview:
         return re.sub(r"(?i)contentview$", "", type(self).__name__) or type(self).__name__
 
     def prettify(self, data: bytes, metadata: Metadata) -> str:
-        """The body as text. Raises whatever it likes for one that it cannot show."""
+        """The body as text. Raises any exception for a body that it cannot show."""
         raise NotImplementedError(f"{type(self).__name__} has no prettify(data, metadata)")
 
     def render_priority(self, data: bytes, metadata: Metadata) -> float:

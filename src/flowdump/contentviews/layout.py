@@ -92,7 +92,7 @@ def scalar(value: object) -> str:
 
 
 def split_lines(margin: str, text: str) -> Iterator[str]:
-    """`text` behind `margin`; lines that begin inside of it (comments, templates) stay as they are."""
+    """`text` after `margin`; lines that begin inside of it (comments, templates) stay as they are."""
     if not text:
         return
     if "\n" not in text:

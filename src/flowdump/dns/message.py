@@ -316,14 +316,14 @@ class DNSMessage(_Part):
         """The message that ``buffer`` is. Raises MalformedMessage, a ValueError."""
         end, message = cls.unpack_from(buffer, 0, timestamp)
         if end != len(buffer):
-            raise MalformedMessage(f"{len(buffer) - end} bytes behind the end of the message")
+            raise MalformedMessage(f"{len(buffer) - end} bytes after the end of the message")
         return message
 
     @classmethod
     def unpack_from(
         cls, buffer: bytes | bytearray, offset: int, timestamp: float | None = None
     ) -> tuple[int, DNSMessage]:
-        """The message at ``offset``, with the offset behind it in front. Raises MalformedMessage, a ValueError."""
+        """The message at ``offset``, with the offset after it in front. Raises MalformedMessage, a ValueError."""
         parts, length = wire.unpack(bytes(memoryview(buffer)[offset:]))
         message = cls.of_header(parts.id, parts.flags, timestamp)
         message.questions = [Question(*question) for question in parts.questions]

@@ -1,8 +1,8 @@
 """DNS messages as bytes (RFC 1035 section 4), pure: bytes in, plain values out, and back.
 
 Everything a stranger can send is either a message or a :class:`MalformedMessage`, in time linear in its length.
-Compression pointers have to point backwards, so they cannot loop, and the name behind each is read once; a name has at
-most 255 bytes; records cannot be more than the bytes there are. What is left behind the last record is malformed, as
+Compression pointers have to point backwards, so they cannot loop, and the name at each is read once; a name has at
+most 255 bytes; records cannot be more than the bytes there are. What is left after the last record is malformed, as
 in mitmproxy.
 
 Names are text: labels joined with dots, without a last one, the root is ``""``. Labels in IDNA form are Unicode where
@@ -34,7 +34,7 @@ _RECORD: Final = struct.Struct("!HHLH")
 _REACH: Final = 0x4000
 
 #: Record types whose data holds names that may be compressed (RFC 1035; RFC 3597 section 4 for the later ones):
-#: bytes in front of them, character strings behind these, then so many names; the rest is as it is.
+#: bytes in front of them, character strings after these, then so many names; the rest is as it is.
 _NAMES_IN_DATA: Final = {
     2: (0, 0, 1), 3: (0, 0, 1), 4: (0, 0, 1), 5: (0, 0, 1), 6: (0, 0, 2), 7: (0, 0, 1), 8: (0, 0, 1), 9: (0, 0, 1),
     12: (0, 0, 1), 14: (0, 0, 2), 15: (2, 0, 1), 17: (0, 0, 2), 18: (2, 0, 1), 21: (2, 0, 1), 24: (18, 0, 1),
@@ -147,18 +147,18 @@ def _expanded(data: bytes, begin: int, end: int, names: dict[int, bytes]) -> byt
 
 
 def read_name(data: bytes, offset: int, names: dict[int, bytes]) -> tuple[bytes, int]:
-    """The name at ``offset`` without compression, and the offset behind it. Raises MalformedMessage.
+    """The name at ``offset`` without compression, and the offset after it. Raises MalformedMessage.
 
     ``names`` remembers what pointers led to: offset -> name.
     """
     pieces: list[bytes] = []
     led: list[tuple[int, int]] = []  # where pointers led to, and how many labels were there before
-    at, lowest, behind, size, tail = offset, offset, 0, 0, b"\0"
+    at, lowest, after, size, tail = offset, offset, 0, 0, b"\0"
     try:
         while length := data[at]:
             if length >= 0xC0:
                 target = (length & 0x3F) << 8 | data[at + 1]
-                behind = behind or at + 2
+                after = after or at + 2
                 if target >= lowest:
                     raise MalformedMessage(f"the pointer at byte {at} does not point backwards")
                 led.append((target, len(pieces)))
@@ -178,7 +178,7 @@ def read_name(data: bytes, offset: int, names: dict[int, bytes]) -> tuple[bytes,
         raise MalformedMessage(f"the name at byte {offset} is longer than {MAX_NAME} bytes")
     for target, before in led:
         names[target] = b"".join(pieces[before:]) + tail
-    return b"".join(pieces) + tail, behind or at + 1
+    return b"".join(pieces) + tail, after or at + 1
 
 
 # -- writing -----------------------------------------------------------------------------------------------------

@@ -171,7 +171,7 @@ class Context:
         self.destination: Destination | None = None
         #: The upstream proxy of the mode.
         self.via = via
-        #: Whether all is relayed as raw TCP, whatever it looks like.
+        #: Whether everything is relayed as raw TCP, even if it looks like HTTP.
         self.is_raw = mode.kind == "reverse" and mode.target is not None and mode.target.scheme in ("tcp", "tls")
         #: Whether the client began with the HTTP/2 preface, without TLS (RFC 9113 section 3.3).
         self.prior_knowledge = False

@@ -9,10 +9,10 @@ mode and for every version of HTTP.
     head ─ requestheaders ─ body ─ request ─┬─ a response is set: responseheaders ─ response ───────┐
                                             └─ origin ─ head ─ responseheaders ─ body ─ response ───┴─ to the client
 
-A streamed body passes through piece by piece as it arrives; its ``request`` or ``response`` event comes behind it. A
+A streamed body passes through piece by piece as it arrives; its ``request`` or ``response`` event comes after it. A
 streamed request travels in a task of its own, so that an origin may answer before it has seen everything.
 
-Whatever goes wrong is raised where it is found and answered in one place, ``_fail``: the error is recorded, ``error``
+Every failure is raised where it is found and answered in one place, ``_fail``: the error is recorded, ``error``
 fires, and the client gets a status if none of the response has gone out, else a connection that is visibly cut.
 """
 
@@ -81,7 +81,7 @@ class Exchange:
         self._upload: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """From the head of the request to the last byte of the response; the flow is recorded whatever happens."""
+        """From the head of the request to the last byte of the response; the flow is always recorded."""
         flow, running, identifier = self.flow, self.context.exchanges, self.flow.id
         running[identifier] = self
         try:
@@ -111,7 +111,7 @@ class Exchange:
             self.context.finished(flow)
 
     def kill(self) -> None:
-        """Somebody has killed the flow: the client is cut off now, whatever is waited for."""
+        """Cut off the client now, whatever the exchange waits for: a script has killed the flow."""
         self.client.abort()
         if self._upstream is not None:
             self._upstream.http.fail(Killed(Error.KILLED_MESSAGE))
@@ -168,7 +168,7 @@ class Exchange:
         self._upload.add_done_callback(self._upload_ended)
 
     def _upload_ended(self, upload: asyncio.Task[None]) -> None:
-        """A request that cannot be sent to its end is answered by nobody: whoever waits for the origin gets the reason.
+        """The upload has ended. If it failed, no answer will come: the task that waits for the origin gets the error.
 
         An origin that hung up is the exception, it may have answered before it did.
         """
@@ -233,7 +233,7 @@ class Exchange:
         for _ in range(MAX_INTERIM):
             head = await self._upstream.http.response()
             if head.status_code == 101 and not self.head.upgrade:
-                raise ProtocolError("the server switches protocols, which nobody asked for", status=502, peer="server")
+                raise ProtocolError("the server switches protocols without being asked", status=502, peer="server")
             if head.status_code >= 200 or head.status_code == 101:
                 return head
             if head.status_code != 100 or self._upload is not None:
@@ -243,7 +243,7 @@ class Exchange:
         raise ProtocolError(f"more than {MAX_INTERIM} interim responses", status=502, peer="server")
 
     def _client_gone(self, error: BaseException | None = None) -> None:
-        """Nobody waits for the origin's answer any more; ``error`` says why, where more is known than that."""
+        """The client has gone, so the answer of the origin is not needed; ``error`` may say why."""
         if self._upstream is not None:
             self._upstream.http.fail(error or PeerClosed("the client disconnected", "client"))
 
@@ -252,7 +252,7 @@ class Exchange:
         assert upstream is not None
         if head.status_code == 407 and upstream.absolute_form:
             raise ProtocolError(f"{upstream.destination.via} {NO_ENTRY}", status=502, peer="server")
-        if flow.response is not None:  # set in ``request``, which comes behind the body of a streamed request
+        if flow.response is not None:  # set in ``request``, which comes after the body of a streamed request
             self.context.log.warn(f"{self.context}: a script answers a request that has gone out already: {LATE}")
         flow.response = response = _response(head)
         await self._fire("responseheaders")
@@ -262,7 +262,7 @@ class Exchange:
             return
         if flow.response is not response:
             response = sendable(flow)
-            if response.data.content is not None:  # a script's own: of the origin's body nobody wants more
+            if response.data.content is not None:  # a script's own response: the origin's body is not needed
                 await self._fire("response")
                 await self._send_response()
                 return

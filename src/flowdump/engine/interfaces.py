@@ -1,7 +1,7 @@
 """The two ends of an exchange, as ``exchange.py`` sees them.
 
-``ClientSide`` is whoever asked, ``ServerSide`` is who answers; HTTP/1, HTTP/2 and client replay implement them. Both
-take messages as the flow has them and see to whatever their protocol wants done to them on the way out: framing,
+``ClientSide`` sent the request, ``ServerSide`` answers it; HTTP/1, HTTP/2 and client replay implement them. Both
+take messages as the flow has them and apply what their protocol needs on the way out: framing,
 pseudo-headers, fields that are for one hop only.
 """
 
@@ -27,7 +27,7 @@ class Body(Protocol):
 
     @property
     def trailers(self) -> Fields:
-        """The fields behind it, once it has ended."""
+        """The fields after it, once it has ended."""
 
     async def read(self) -> bytes | None:
         """The next piece, None at the end."""
@@ -40,7 +40,7 @@ class Body(Protocol):
 
 
 class Sink(Protocol):
-    """Where a streamed body goes: ``begin_…`` came before, ``finish`` comes behind."""
+    """Where a streamed body goes: ``begin_…`` came before, ``finish`` comes after."""
 
     @property
     def clogged(self) -> bool:
@@ -93,7 +93,7 @@ class ClientSide(Sink, Protocol):
         """End in a way that cannot be mistaken for the end of a message."""
 
     def upgraded(self) -> Stream:
-        """The bytes behind a 101, or a CONNECT that was agreed to."""
+        """The bytes after a 101, or a CONNECT that was agreed to."""
 
 
 class ServerSide(Sink, Protocol):
@@ -116,7 +116,7 @@ class ServerSide(Sink, Protocol):
         """The next response head, interim ones included. Raises ProtocolError, PeerClosed, TimedOut."""
 
     def fail(self, error: BaseException) -> None:
-        """Whoever waits for the server, or will, gets ``error``; what is under way is cut."""
+        """Raise ``error`` in the task that waits for the server, now or later, and cut what is under way."""
 
     @property
     def answered(self) -> bool:
@@ -126,4 +126,4 @@ class ServerSide(Sink, Protocol):
         """The exchange is over: whether the connection can serve another one."""
 
     def upgraded(self) -> Stream:
-        """The bytes behind a 101."""
+        """The bytes after a 101."""

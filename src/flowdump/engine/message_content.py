@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def settle(message: Any, came: bytes, warn: Callable[[str], None]) -> bytes:
-    """The content of a WebSocket, TCP or UDP message behind its event: text becomes UTF-8, anything like bytes just
+    """The content of a WebSocket, TCP or UDP message after its event: text becomes UTF-8, anything like bytes just
     that. What is neither was a mistake, which is told, and ``came`` is put back.
     """
     content = message.content

@@ -1,6 +1,6 @@
 """Client replay: recorded requests are sent again, each through an exchange like any other.
 
-``ReplayClient`` is the client side of such an exchange: it has the whole request, and nobody reads what comes back but
+``ReplayClient`` is the client side of such an exchange: it has the whole request, and the response goes nowhere but to
 the flow itself. A ``Replayer`` has a queue and workers that take flows from it, one after the other or several at once.
 A worker keeps its connections for the next flow as long as that was recorded from the same client: connections are
 never shared between clients.
@@ -96,10 +96,10 @@ class ReplayClient:
         self.head_sent = False
 
     def watch(self, gone: Callable[..., None] | None) -> None:
-        """Nobody goes away."""
+        """No-op: there is no client that could go away."""
 
     def send_informational(self, head: ResponseHead) -> None:
-        """Nobody waits for it."""
+        """No-op: interim responses are not recorded."""
 
     def send_response(self, data: ResponseData, method: bytes) -> None:
         self.head_sent = True
@@ -111,7 +111,7 @@ class ReplayClient:
         """A streamed response is kept only where store_streamed_bodies says so."""
 
     async def drain(self) -> None:
-        """Nothing is ever in the way."""
+        """No-op: there is no backpressure here."""
 
     def finish(self, trailers: Fields = ()) -> None:
         """The flow has it all."""

@@ -1,8 +1,8 @@
 """When a body is streamed instead of buffered, and what happens to its pieces on the way.
 
 Streamed are: bodies whose declared length is above ``stream_large_bodies``; bodies without a declared length once that
-much of them has arrived; event streams, gRPC and the like (``stream_event_streams``); and whatever a script set
-``stream`` on in a headers event. ``stream = False`` that a script set on purpose beats all of them.
+much of them has arrived; event streams, gRPC and the like (``stream_event_streams``); and messages on which a script
+set ``stream`` on in a headers event. ``stream = False`` that a script set on purpose beats all of them.
 
 ``stream`` may be a callable. Three forms exist, told apart by their shape:
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 #: Bytes of a Content-Type that is looked at: none is longer, and what is looked at is kept.
 MAX_TYPE: Final = 256
 
-#: How much of a streamed body is recorded when nobody asked for all of it: event streams are worth looking at.
+#: Bytes of a streamed event stream that are recorded without store_streamed_bodies.
 RECORDED: Final = 1 << 20
 
 _EVENT_STREAM = re.compile(
@@ -76,7 +76,7 @@ def _is_event_type(content_type: bytes, of_response: bool) -> bool:
 
 
 def reader(body: Body, message: Request | Response, flow: Flow) -> Callable[[], Awaitable[bytes | None]]:
-    """What gives the pieces of a body as they go out, and None behind them: transformed by the message's ``stream``."""
+    """What gives the pieces of a body as they go out, and None after them: transformed by the message's ``stream``."""
     transform = message.stream
     if not callable(transform):
         return body.read
@@ -102,7 +102,8 @@ async def _checked(pieces: AsyncIterator[bytes], message: Request | Response) ->
 
 def _transformed(transform: Callable[..., Any], source: AsyncIterator[bytes], flow: Flow) -> AsyncIterator[bytes]:
     if inspect.isasyncgenfunction(transform):
-        return transform(flow, source) if len(inspect.signature(transform).parameters) > 1 else transform(source)  # type: ignore[no-any-return]
+        sees_flow = len(inspect.signature(transform).parameters) > 1
+        return transform(flow, source) if sees_flow else transform(source)  # type: ignore[no-any-return]
     if takes_chunks(transform):
         return _generated(transform, source)
     return _mapped(transform, source)
@@ -166,7 +167,7 @@ async def _results(result: Any) -> Iterable[bytes]:
 
 
 class _Abandoned(BaseException):
-    """Ends the thread of a generator whose body nobody wants any more."""
+    """Ends the thread of a generator whose body is not needed any more."""
 
 
 async def _generated(transform: Callable[..., Any], source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -196,7 +197,7 @@ async def _generated(transform: Callable[..., Any], source: AsyncIterator[bytes]
             end: tuple[str, Any] = ("done", None)
         except _Abandoned:
             return
-        except BaseException as error:  # whatever it is, the exchange must hear of it
+        except BaseException as error:  # every failure must reach the exchange
             end = ("failed", error)
         loop.call_soon_threadsafe(questions.put_nowait, end)
 

@@ -110,9 +110,9 @@ def _parse(expression: str) -> Filter:
 # -- arguments ---------------------------------------------------------------------------------------------------
 
 _BARE = r"""[^()~'" \t\r\n&|!]+"""
-STATUS = Argument("status", _BARE, "a status behind it: 404, 4xx or 200-299")
-SIZE = Argument("size", r"(?:[<>]=?|=)?[ \t\r\n]*" + _BARE, "a size behind it: >10k, <=1m or 0")
-DURATION = Argument("time", SIZE.pattern, "a time behind it: >500ms, <=2s or >1m")
+STATUS = Argument("status", _BARE, "a status after it: 404, 4xx or 200-299")
+SIZE = Argument("size", r"(?:[<>]=?|=)?[ \t\r\n]*" + _BARE, "a size after it: >10k, <=1m or 0")
+DURATION = Argument("time", SIZE.pattern, "a time after it: >500ms, <=2s or >1m")
 
 # Compiled when they are met, by the cache of re: most runs never need them.
 _STATUS = r"([0-9]{1,18})(?:-([0-9]{1,18}))?"

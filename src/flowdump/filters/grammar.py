@@ -72,9 +72,7 @@ class Argument(NamedTuple):
 
 #: An argument that is a regex: a word, in quotes if it holds what ends a word.
 REGEX = Argument(
-    "regex",
-    _WORD.pattern,
-    "a regular expression behind it, in quotes if it holds blanks, quotes, tildes or parentheses",
+    "regex", _WORD.pattern, "a regular expression after it, in quotes if it holds blanks, quotes, tildes or parentheses"
 )
 
 
@@ -148,7 +146,7 @@ class Parser:
                 self._fail(self._at, f"one {character} is enough")
             if character in ("&", "|"):
                 self._fail(self._at, f"nothing stands before this {character}; quote it to search for it")
-            self._fail(self._at, f"nothing stands behind {before.rstrip()[-1:]}; quote it to search for it")
+            self._fail(self._at, f"nothing stands after {before.rstrip()[-1:]}; quote it to search for it")
         word = self._take_quoted() if character in ("'", '"') else self._take(_WORD)
         return self._make(self._codes[BARE], word, start)
 
@@ -171,7 +169,7 @@ class Parser:
         start = self._at
         name = self._take(_CODE)
         if name == "~":
-            self._fail(start, "a code such as ~u belongs behind this ~")
+            self._fail(start, "a code such as ~u belongs after this ~")
         code = self._codes.get(name)
         if code is None:
             self._fail(start, f"there is no code {escape_controls(name)}{suggest(name, self._codes)}")
@@ -211,7 +209,7 @@ class Parser:
         self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
 
     def _peek(self) -> str:
-        """The next character behind blanks, ``""`` at the end."""
+        """The next character after blanks, ``""`` at the end."""
         self._skip_space()
         return self._text[self._at : self._at + 1]
 

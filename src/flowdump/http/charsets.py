@@ -95,7 +95,7 @@ def parse_content_type(value: str) -> tuple[str, str, Mapping[str, str]] | None:
 
 
 def parse_parameters(value: str) -> list[tuple[str, str]]:
-    """The (name, text) parameters behind the first `;` of a header (RFC 9110 5.6.6), as spelled, quotes included."""
+    """The (name, text) parameters after the first `;` of a header (RFC 9110 5.6.6), as spelled, quotes included."""
     parameters = value[value.find(";") :] if ";" in value else ""
     return [(name, text.strip()) for name, text in re.findall(_PARAMETER, parameters)]
 
@@ -122,7 +122,7 @@ def with_charset(content_type: str, charset: str) -> str:
 def infer_charset(content_type: str, content: bytes = b"") -> str:
     """The name of the charset in which a body of this Content-Type is written; never fails.
 
-    A name that the header or the document states is returned as it stands there, even if nobody knows it (then
+    A name that the header or the document states is returned as it stands there, even if it is unknown (then
     `text_decode` raises and `decode_text` falls back), except that gb2312 and gbk are widened to gb18030, which holds
     both. UTF-16 in a document that could be searched as ASCII is UTF-8 (HTML 13.2.3.2, CSS Syntax 3.2).
     """
@@ -190,7 +190,7 @@ def _required(charset: str) -> str:
 
 
 def decode_text(content: bytes, content_type: str) -> str:
-    """The text of a body, whatever it holds: in its charset, or else in UTF-8 with surrogate escapes. Never raises."""
+    """The text of any body: in its charset, or else in UTF-8 with surrogate escapes. Never raises."""
     try:
         return text_decode(content, infer_charset(content_type, content))
     except ValueError:

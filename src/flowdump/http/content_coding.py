@@ -70,7 +70,7 @@ def decode(data: bytes, content_encoding: str, *, limit: int = MAX_OUTPUT) -> by
     """Undo the codings that a Content-Encoding value lists and return the plain body.
 
     Names are case-insensitive; "", "none" and "identity" change nothing, and an empty body (HEAD, 304) is empty under
-    any coding. Bytes behind a complete gzip, deflate or zstd stream that start no further stream are dropped, as
+    any coding. Bytes after a complete gzip, deflate or zstd stream that start no further stream are dropped, as
     browsers do. Raises `ValueError` if a coding is unknown or the data is damaged or cut short, and its subclass
     `DecompressionBombError` if more than `limit` bytes (or far more than the input suggests) would come out.
     """
@@ -130,7 +130,7 @@ def _isal() -> Any:
 
 
 def _decode_at_once(data: bytes) -> bytes | None:
-    """The named fast path: one sound gzip member, whole and with nothing behind it. None for all else: zlib decides."""
+    """The named fast path: one sound gzip member, whole and with nothing after it. None for all else: zlib decides."""
     isal = _isal()
     if isal is None:
         return None
@@ -152,7 +152,7 @@ def _decode_gzip(data: bytes, allowance: int) -> bytes:
             plain = engine.decompress(data)
             if engine.eof and not engine.unused_data:
                 return plain
-        # All members of a gzip file (RFC 1952 2.2); whatever follows the last one is dropped.
+        # All members of a gzip file (RFC 1952 2.2); data after the last one is dropped.
         out = BytesIO()
         view = memoryview(data)
         for _ in range(_MAX_MEMBERS):
@@ -298,7 +298,7 @@ def _decode_zstd(data: bytes, allowance: int) -> bytes:
 
 
 def _decode_frames(data: bytes, allowance: int) -> bytes:
-    """All frames of a body (RFC 8878 3.1), skippable ones too; whatever follows the last one is dropped."""
+    """All frames of a body (RFC 8878 3.1), skippable ones too; data after the last one is dropped."""
     import zstandard
 
     out = BytesIO()

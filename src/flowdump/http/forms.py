@@ -1,8 +1,8 @@
 """Form bodies: `application/x-www-form-urlencoded` and `multipart/form-data` (RFC 7578, RFC 2046 section 5.1).
 
 Multipart bodies are cut with plain searches for `--boundary`; an occurrence counts only at the start of a line and
-with nothing but blanks behind it, so values that hold the boundary's text in the middle of a line stay whole. Bare LF
-line ends are accepted, a body that ends early gives the parts it has, and what stands before the first and behind the
+with nothing but blanks after it, so values that hold the boundary's text in the middle of a line stay whole. Bare LF
+line ends are accepted, a body that ends early gives the parts it has, and what stands before the first and after the
 last delimiter is ignored. Values are exact to the byte. Every byte is looked at a bounded number of times.
 """
 
@@ -93,14 +93,14 @@ def _delimiter(content_type: str) -> bytes:
 
 
 def _spans(content: bytes, delimiter: bytes) -> Iterator[tuple[int, int]]:
-    """Begin and end of each part: behind the line of a delimiter, up to the line end before the next."""
+    """Begin and end of each part: after the line of a delimiter, up to the line end before the next."""
     begin = -1
     at = content.find(delimiter)
     while at >= 0:
-        behind = at + len(delimiter)
+        after = at + len(delimiter)
         if at == 0 or content[at - 1] == 0x0A:
-            closing = content.startswith(b"--", behind)
-            line_end = _blank_until(content, behind + 2 * closing)
+            closing = content.startswith(b"--", after)
+            line_end = _blank_until(content, after + 2 * closing)
             if line_end >= 0:
                 if begin >= 0:
                     # Where the line end in front of a line starts (CRLF or LF).
@@ -108,7 +108,7 @@ def _spans(content: bytes, delimiter: bytes) -> Iterator[tuple[int, int]]:
                 if closing:
                     return
                 begin = line_end
-        at = content.find(delimiter, behind)
+        at = content.find(delimiter, after)
     if begin >= 0:
         yield begin, len(content)
 

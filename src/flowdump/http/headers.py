@@ -117,7 +117,7 @@ class Headers(MultiDict[Any, Any]):
         return [(_to_str(k), _to_str(v)) for k, v in self.fields] if multi else BaseMultiDict.items(self)
 
     def __bytes__(self) -> bytes:
-        """The header section as on an HTTP/1 wire: each line ends with CRLF, no empty line behind."""
+        """The header section as on an HTTP/1 wire: each line ends with CRLF, no empty line after."""
         return b"".join([b"%b: %b\r\n" % pair for pair in self.fields])
 
     # -- changing ------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 Every message keeps its raw facts in ``message.data``, exactly as they are on the wire and in the flow file. The
 properties are views on it in the types that scripts like (``str`` methods, decoded content). A body is decoded when
-somebody asks for ``content`` and encoded only when somebody sets it: a body that nobody touched leaves as it came.
+``content`` is read and encoded only when it is set: an untouched body leaves as it came.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class Message:
 
     @property
     def trailers(self) -> Headers | None:
-        """Fields behind the body (RFC 9110 section 6.5), None where there are none."""
+        """Fields after the body (RFC 9110 section 6.5), None where there are none."""
         return self.data.trailers
 
     @trailers.setter
@@ -356,7 +356,7 @@ class Message:
 
 
 def pairs_of(pairs: Any) -> Sequence[tuple[Any, Any]]:
-    """The pairs that somebody assigns to a multi-dict: another one, a dict, or pairs."""
+    """The pairs assigned to a multi-dict: another multi-dict, a dict, or pairs."""
     if isinstance(pairs, BaseMultiDict):
         return pairs.fields
     return list(pairs.items()) if isinstance(pairs, Mapping) else [(key, value) for key, value in pairs]

@@ -1,7 +1,7 @@
 """Ordered mappings with repeated keys, the shape of headers, cookies, query strings and forms.
 
 ``fields`` is the whole truth: an immutable tuple of ``(key, value)`` pairs in their original order. Every change
-assigns a new tuple, so whoever holds the old one (the flow file writer, to see whether anything changed) can compare by
+assigns a new tuple, so a holder of the old one (the flow file writer, to see whether anything changed) can compare by
 identity.
 
 ``MultiDict`` owns its pairs. ``MultiDictView`` reads them from somewhere else (a header, a body) at each access and

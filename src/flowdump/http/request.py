@@ -1,4 +1,4 @@
-"""``Request``: what a client asked for (RFC 9110). Everybody imports it from :mod:`flowdump.http`."""
+"""``Request``: what a client asked for (RFC 9110). Import it from :mod:`flowdump.http`."""
 
 from __future__ import annotations
 

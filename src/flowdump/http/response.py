@@ -1,4 +1,4 @@
-"""``Response``: what an origin or a script answered (RFC 9110). Everybody imports it from :mod:`flowdump.http`."""
+"""``Response``: what an origin or a script answered (RFC 9110). Import it from :mod:`flowdump.http`."""
 
 from __future__ import annotations
 

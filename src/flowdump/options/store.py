@@ -89,7 +89,7 @@ class Options:
         return bool(getattr(self, name) != self.spec(name).default)
 
     def was_given(self, name: str) -> bool:
-        """Whether somebody has set an option, be it to its default."""
+        """Whether an option was set explicitly, be it to its default."""
         return name in self._given
 
     def filter(self, name: str) -> Callable[[Any], bool] | None:
@@ -103,7 +103,7 @@ class Options:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        # Reached only for names that are not stored: options that nobody declared.
+        # Reached only for names that are not stored: undeclared options.
         raise AttributeError(f"unknown option {name!r}{nearest(name, self.__dict__['_specs'])}")
 
     # -- changing ------------------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ class Options:
             self.update(**{name: _parsed_texts(spec, deferred.values)})
 
     def _stands(self, spec: Spec) -> bool:
-        """Whether somebody has set a value that an option can still have."""
+        """Whether a value was set explicitly that the option can still have."""
         if spec.name not in self._given:
             return False
         try:
@@ -230,7 +230,7 @@ class Options:
         return True
 
     def check_leftovers(self) -> None:
-        """Raises OptionsError when something was set that nobody declared."""
+        """Raises OptionsError when an option was set that nothing has declared."""
         for deferred in self._deferred.values():
             if deferred.source.endswith(".yaml") and FOREIGN.fullmatch(deferred.name):
                 continue  # for another program that shares the configuration

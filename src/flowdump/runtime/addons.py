@@ -23,7 +23,7 @@ class Addons:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        #: Makes of an addon that somebody adds by hand what gets the events; scripts have theirs wrapped.
+        #: Wraps an addon that is added while the run goes on; the wrapped addons of scripts get the events.
         self.adopt: Callable[[Any], Iterable[Any]] = lambda addon: [addon]
         #: Called with a mistake that a script made outside of its handlers: a sentence, and what was raised.
         self.on_report: Callable[[str, BaseException | None], None] = lambda text, error: None
@@ -43,7 +43,7 @@ class Addons:
         self.table = HookTable([*guards, *self.script_addons, *(addon for addon in active if addon not in guards)])
 
     def add(self, *addons: Any) -> None:
-        """Add addons behind the others; they get ``load`` and ``configure``.
+        """Add addons after the others; they get ``load`` and ``configure``.
 
         Raises AddonManagerError where one of that name is there, and what their handlers raise.
         """
@@ -126,8 +126,8 @@ class Addons:
 
     @property
     def lookup(self) -> dict[str, Any]:
-        everyone = [getattr(addon, "addon", addon) for addon in (*self.script_addons, *self.builtins)]
-        return {_name_of(addon): addon for addon in everyone}
+        known = [getattr(addon, "addon", addon) for addon in (*self.script_addons, *self.builtins)]
+        return {_name_of(addon): addon for addon in known}
 
     def __contains__(self, addon: object) -> bool:
         """Whether there is an addon of a name, or that addon."""

@@ -13,7 +13,7 @@
 
 A `Command` knows the types of its arguments from the annotations, so it can check values and read text
 (:mod:`flowdump.runtime.arguments`). The `CommandManager` finds commands: those of flowdump itself, which are made when
-somebody first asks for a command, then those of scripts and those declared with ``loader.add_command``; of two with one
+a command is first asked for, then those of scripts and those declared with ``loader.add_command``; of two with one
 name the later one wins. Calls may come from any thread: the functions run in the thread of the event loop.
 """
 
@@ -110,7 +110,7 @@ class Command:
         self.help = doc or ""
 
     def signature_help(self) -> str:
-        """``flow.mark flows:flows marker:marker``, with what comes back behind an arrow."""
+        """``flow.mark flows:flows marker:marker``, with what comes back after an arrow."""
         back = _label(self._returns)
         return " ".join([self.name, *map(str, self.parameters), *([f"-> {back}"] if back else [])])
 
@@ -178,7 +178,7 @@ def _parameter(command_name: str, parameter: inspect.Parameter, given: dict[str,
 
 
 def _label(annotation: Any) -> str:
-    """What a command gives back, for its signature; whatever it is, it is handed through."""
+    """The label of a return type in a signature; the value itself is returned as it is."""
     if annotation in (None, type(None), Any, inspect.Signature.empty):
         return ""
     try:
@@ -300,7 +300,7 @@ def split(line: str) -> list[str]:
     while position < end:
         found = _WORD.match(line, position)
         if found is None:
-            raise CommandError(f"{line.strip()!r}: a quote is not closed, or a blank behind it is missing")
+            raise CommandError(f"{line.strip()!r}: a quote is not closed, or the blank after it is missing")
         double, single, bare = found.groups()
         if double is not None:
             words.append(double.replace('\\"', '"'))

@@ -54,7 +54,7 @@ class TlsData:
 
 @dataclass
 class Socks5AuthData:
-    """The argument of ``socks5_auth``: ``valid`` is to be set by whoever knows the user."""
+    """The argument of ``socks5_auth``: the addon that knows the user sets ``valid``."""
 
     client_conn: Any
     username: str

@@ -2,7 +2,7 @@
 
 ``EVENTS`` is the list: name, arguments and, for the people who write scripts, when it happens and what may be changed.
 A ``HookTable`` has one attribute per event holding a prepared tuple of callables. It is built when addons are added or
-removed, so that at run time an event nobody listens to costs one attribute read: ``if table.request: …``.
+removed, so that at run time an event without handlers costs one attribute read: ``if table.request: …``.
 
 Handlers may be plain functions, or return something awaitable; ``fire`` awaits it.
 """
@@ -31,7 +31,7 @@ EVENTS = (
     Event("configure", ("updated",), "Options changed: a set of their names. Right after ``load`` it has all of them."),
     Event("running", (), "Everything is set up, and traffic can come."),
     Event("done", (), "The addon is removed, or flowdump ends: the last event an addon gets."),
-    Event("update", ("flows",), "Flows changed: fired behind each event of a flow, with a list."),
+    Event("update", ("flows",), "Flows changed: fired after each event of a flow, with a list."),
     Event("add_log", ("entry",), "Something was logged: ``entry.msg`` and ``entry.level``."),
     # connections
     Event("client_connected", ("client",), "A client connected."),
@@ -97,7 +97,7 @@ EVENTS = (
         "The head of a response is there, its body is not. Decide here whether to stream it.",
     ),
     Event("response", ("flow",), "The whole response is there."),
-    Event("error", ("flow",), "The exchange failed: see ``flow.error``. It may come behind a response."),
+    Event("error", ("flow",), "The exchange failed: see ``flow.error``. It may come after a response."),
     # WebSocket
     Event("websocket_start", ("flow",), "A connection speaks WebSocket from now on."),
     Event(

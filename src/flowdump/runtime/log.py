@@ -20,7 +20,7 @@ _COLOURS = {"debug": "2", "alert": "35", "warn": "33", "error": "31"}
 
 
 def coloured(stream: TextIO) -> bool:
-    """Whether colours suit a stream: a terminal that knows them, and nobody asked for none (no-color.org)."""
+    """Whether to use colours on a stream: on a terminal that has them, unless NO_COLOR is set (no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
@@ -70,7 +70,7 @@ class EventLog:
             stream.write(lines + "\n")
             stream.flush()
         except (OSError, ValueError):
-            return  # nobody reads our errors any more; the run goes on
+            return  # stderr has no reader any more; the run goes on
 
     def debug(self, text: Any) -> None:
         self(text, "debug")

@@ -61,9 +61,9 @@ class Master:
         self.should_exit = False
         #: Called with each flow that ``load_flow`` is through with.
         self.on_flow: Callable[[Flow], None] | None = None
-        #: Called by ``shutdown``, from whatever thread that is.
+        #: Called by ``shutdown``, in the thread that calls it.
         self.on_shutdown: Callable[[], object] | None = None
-        #: Makes the addons that hold flowdump's own commands, when somebody asks for one.
+        #: Makes the addons that hold flowdump's own commands, when a command is first asked for.
         self.own_commands: Callable[[], Iterable[Any]] = tuple
         self._commands: CommandManager | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -79,7 +79,7 @@ class Master:
         return self._commands
 
     def find_loop(self) -> None:
-        """Remember the running loop, if there is one, for whoever asks from a thread."""
+        """Remember the running loop, if there is one, for calls from other threads."""
         import asyncio
 
         with suppress(RuntimeError):
@@ -94,12 +94,12 @@ class Master:
         return self._loop
 
     def updated(self, flows: Sequence[Flow]) -> None:
-        """Tell those who listen to ``update`` that a command changed flows. Nobody waits for asynchronous ones."""
+        """Fire ``update`` for flows that a command changed, without waiting for asynchronous handlers."""
         for handler in self.addons.table.update:
             self.addons.begin(handler(flows))
 
     def in_loop(self, function: Callable[[], Any]) -> Any:
-        """What a function gives, called in the thread of the loop whatever thread asks.
+        """Call a function in the thread of the loop, from any thread, and return its result.
 
         A thread waits for the result, and for what an ``async def`` comes to; what is raised is raised in it. Raises
         CommandError when the loop does not get to it within ``LOOP_PATIENCE``, or has ended.
@@ -119,7 +119,7 @@ class Master:
             future = asyncio.run_coroutine_threadsafe(coroutine, loop)
         except RuntimeError:
             coroutine.close()
-            raise CommandError("the run has ended: nobody takes commands any more") from None
+            raise CommandError("the run has ended: commands are no longer executed") from None
         try:
             return future.result(LOOP_PATIENCE)
         except CancelledError:

@@ -30,9 +30,9 @@ def concurrent(handler: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any,
             error = None
             try:
                 handler(*arguments)
-            except BaseException as raised:  # whatever it is, the waiting flow must hear of it
+            except BaseException as raised:  # every failure must reach the waiting flow
                 error = raised
-            with suppress(RuntimeError):  # the loop was closed meanwhile, so nobody waits any more
+            with suppress(RuntimeError):  # the loop was closed meanwhile, and the flow with it
                 loop.call_soon_threadsafe(_finish, finished, error)
 
         await asyncio.sleep(0)  # the first step has the sys.argv of the script, which is not for threads

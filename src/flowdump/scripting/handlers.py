@@ -123,7 +123,7 @@ def wrap(script: ScriptFile, event: str, handler: Callable[..., Any]) -> Callabl
 
 
 def _raise_if_not_its_own(error: BaseException) -> None:
-    """A print() into a pipe that nobody reads is no mistake of the script: the run ends, as for the display.
+    """A print() into a pipe without a reader is no mistake of the script: the run ends, as for the display.
 
     So does a second signal.
     """

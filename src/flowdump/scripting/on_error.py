@@ -36,5 +36,5 @@ def condemn(event: str, arguments: tuple[Any, ...]) -> None:
         return
     try:
         flow.kill()
-    except ControlException:  # somebody did already
+    except ControlException:  # it was killed already
         return

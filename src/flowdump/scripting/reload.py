@@ -3,7 +3,7 @@
 Watched are the script and every module that it imported from its own folder. What changed is compiled and run first,
 beside the old one: a mistake is logged, and the old script stays. Then, in one go of the event loop, so that no handler
 of a half-loaded script is ever called: ``done`` of the old one, ``start``, ``load`` and ``configure`` of the new one,
-the exchange of the handlers, ``running``. What a handler wants to be awaited is awaited behind that.
+the exchange of the handlers, ``running``. Asynchronous handlers are awaited after that.
 
 Editors save by writing a new file and renaming it: a file that is gone for a moment is not a change. Files are looked
 at by their times and sizes, twice a second, which works on every file system.

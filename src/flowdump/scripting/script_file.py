@@ -63,7 +63,7 @@ class ScriptFile:
 
     @contextmanager
     def startup(self, doing: str) -> Iterator[None]:
-        """Whatever goes wrong while the script starts becomes one ScriptError."""
+        """Turn every failure while the script starts into one ScriptError."""
         try:
             yield
         except (ScriptError, OptionsError):

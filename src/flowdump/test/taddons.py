@@ -69,7 +69,7 @@ class RecordingMaster(Master):
 
 
 class context:
-    """``ctx.master``, ``ctx.options`` and ``ctx.log`` for a test; with ``with`` they are put back behind it."""
+    """``ctx.master``, ``ctx.options`` and ``ctx.log`` for a test; with ``with`` they are restored after it."""
 
     def __init__(self, *addons: Any, options: Options | None = None, loadcore: bool = True) -> None:
         self._before = {name: vars(ctx).get(name) for name in ("master", "options", "log")}

@@ -23,14 +23,14 @@ def fed(data: bytes, step: int) -> Outcome:
 
 
 def three_ways(data: bytes) -> tuple[list[bytes], Fields]:
-    """Decode a whole body: at once, byte by byte, and with bytes behind it that stay in the buffer."""
+    """Decode a whole body: at once, byte by byte, and with bytes after it that stay in the buffer."""
     pieces, trailers, left, done = fed(data, len(data))
     assert (left, done) == (b"", True)
     by_byte = fed(data, 1)
     assert b"".join(by_byte[0]) == b"".join(pieces)
     assert by_byte[1:] == (trailers, b"", True)
-    for behind in (b"GET / HTTP/1.1\r\n", b"\r\n", b"0\r\n\r\n"):
-        assert fed(data + behind, len(data) + len(behind)) == (pieces, trailers, behind, True)
+    for after in (b"GET / HTTP/1.1\r\n", b"\r\n", b"0\r\n\r\n"):
+        assert fed(data + after, len(data) + len(after)) == (pieces, trailers, after, True)
     return pieces, trailers
 
 

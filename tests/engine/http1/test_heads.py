@@ -647,9 +647,9 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
         (b"HTTP/1.1 200 OK\r\n\r\n", 19),
     ],
 )
-@pytest.mark.parametrize("behind", [b"", b"\x16\x03\x01", b"\r\n\r\n", b"body", b"\n\n"])
-def test_a_head_is_found_whole_and_byte_by_byte(data: bytes, end: int, behind: bytes) -> None:
-    assert head_end(bytearray(data + behind), 0) == end
+@pytest.mark.parametrize("after", [b"", b"\x16\x03\x01", b"\r\n\r\n", b"body", b"\n\n"])
+def test_a_head_is_found_whole_and_byte_by_byte(data: bytes, end: int, after: bytes) -> None:
+    assert head_end(bytearray(data + after), 0) == end
     buffer, start = bytearray(), 0
     for byte in data[:-1]:
         buffer.append(byte)
@@ -660,11 +660,11 @@ def test_a_head_is_found_whole_and_byte_by_byte(data: bytes, end: int, behind: b
 
 
 @pytest.mark.parametrize("end", [b"\n\n", b"\n\r\n", b"\r\n\n"])
-@pytest.mark.parametrize("behind", [b"", b"body", GET])
-def test_bare_line_feeds_end_a_head_that_is_refused(end: bytes, behind: bytes) -> None:
-    buffer = bytearray(b"GET / HTTP/1.1\nHost: a" + end + behind)
+@pytest.mark.parametrize("after", [b"", b"body", GET])
+def test_bare_line_feeds_end_a_head_that_is_refused(end: bytes, after: bytes) -> None:
+    buffer = bytearray(b"GET / HTTP/1.1\nHost: a" + end + after)
     found = head_end(buffer, 0)
-    assert found >= len(buffer) - len(behind)
+    assert found >= len(buffer) - len(after)
     assert refused_request(bytes(buffer[:found])) == 400
 
 

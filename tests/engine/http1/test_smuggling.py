@@ -1,10 +1,10 @@
 """Hostile HTTP/1 messages, as raw bytes, to a running proxy with an origin behind it.
 
 For each of them: the origin sees nothing, or exactly one well-formed request; the flow is recorded with an error; the
-client gets the status that says whose fault it is, and the connection is closed; nothing behind the message is taken
+client gets the status that says whose fault it is, and the connection is closed; nothing after the message is taken
 for another one; no traceback.
 
-Behind every hostile request comes ``NEXT``, which nobody must ever see.
+After every hostile request comes ``NEXT``, which nobody must ever see.
 """
 
 from __future__ import annotations

@@ -403,7 +403,7 @@ async def test_a_client_s_reset_reaches_the_origin_and_nobody_else(code: int) ->
         assert (await client.fetch("GET", "/other")).body == b"hi"
 
 
-@pytest.mark.parametrize("head", [False, True], ids=["in front of the head", "behind the head"])
+@pytest.mark.parametrize("head", [False, True], ids=["in front of the head", "after the head"])
 async def test_an_origin_s_reset_reaches_the_client_and_nobody_else(head: bool) -> None:
     async def reset(peer: Peer, identifier: int) -> None:
         if peer.streams[identifier].fields[b":path"] == b"/other":

@@ -47,7 +47,7 @@ class Shape(NamedTuple):
         return [*fields, (b"transfer-encoding", b"chunked")] if version == "h1" else fields
 
     def trailing(self, version: str) -> Pairs:
-        """HTTP/1 has no trailers behind a body with a length."""
+        """HTTP/1 has no trailers after a body with a length."""
         return TRAILERS if self.trailers and not (version == "h1" and self.sized) else []
 
 

@@ -14,7 +14,7 @@ from flowdump.engine.net.stream import Stream, Streams
 
 
 def test_pieces_for_a_peer_that_is_gone_are_no_lines_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """asyncio warns of each write behind the fifth, and a body may have many pieces before anybody waits."""
+    """asyncio warns of each write after the fifth, and a body may have many pieces before anybody waits."""
 
     async def scenario() -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:

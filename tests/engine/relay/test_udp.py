@@ -452,7 +452,7 @@ async def test_a_port_belongs_to_one_mode(second: str) -> None:
     from flowdump.exceptions import UserError
 
     port = free_port()
-    reason = f"Address already in use, by the mode regular@{port}; -p, or @PORT behind a mode, chooses another port"
+    reason = f"Address already in use, by the mode regular@{port}; -p, or @PORT after a mode, chooses another port"
     with pytest.raises(UserError, match=f":{port}: {reason}$"):
         async with running(mode=[f"regular@{port}", f"{second}@{port}"]):
             raise AssertionError

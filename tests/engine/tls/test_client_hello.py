@@ -35,7 +35,7 @@ def alpn(*protocols: bytes) -> tuple[int, bytes]:
 
 
 def message(*extensions: tuple[int, bytes], ciphers: bytes = numbers(0x1301, 0xC02B), version: int = 0x0303) -> bytes:
-    """A ClientHello without its header; without extensions it ends behind the compression methods."""
+    """A ClientHello without its header; without extensions it ends after the compression methods."""
     body = numbers(version) + bytes(range(32)) + vector(b"session", 1) + vector(ciphers) + vector(b"\0", 1)
     if extensions:
         body += vector(b"".join(numbers(kind) + vector(content) for kind, content in extensions))
@@ -50,13 +50,13 @@ def records(body: bytes, size: int = 1 << 14, kind: int = 1) -> bytes:
 
 
 def check_three_ways(data: bytes) -> ClientHello:
-    """Whole, byte by byte, and with bytes behind it: always the same."""
+    """Whole, byte by byte, and with bytes after it: always the same."""
     hello = parse(data)
     assert hello is not None
     assert hello.length == len(data)
     assert [parse(data[:end]) for end in range(len(data))] == [None] * len(data)
     assert parse(bytearray(data)) == hello
-    assert parse(data + b"\x17\x03\x03 behind") == hello
+    assert parse(data + b"\x17\x03\x03 after") == hello
     return hello
 
 
@@ -183,12 +183,12 @@ BROKEN = {
     "data between the records": records(GOOD, 20)[:25] + b"\x17\x03\x01\x00\x01a",
     "a message of 16 MiB": b"\x16\x03\x01\x00\x04\x01\xff\xff\xff",
     "cut off inside": records(GOOD[:-1]),
-    "bytes behind the extensions": records(GOOD + b"\0"),
+    "bytes after the extensions": records(GOOD + b"\0"),
     "ciphers of odd length": records(message(ciphers=b"\x13\x01\xc0")),
     "no compression methods": records(GOOD[:2] + bytes(32) + b"\0" + vector(numbers(1))),
     "an extension twice": records(message(server_name(b"a.example"), server_name(b"b.example"))),
     "two names": records(message(server_name(b"a.example", b"b.example"))),
-    "bytes behind the name": records(message((0, server_name(b"a.example")[1] + b"x"))),
+    "bytes after the name": records(message((0, server_name(b"a.example")[1] + b"x"))),
     "an empty protocol": records(message(alpn(b"h2", b""))),
     "a protocol that is cut off": records(message((16, vector(b"\x05h2")))),
     "an odd list of versions": records(message((43, b"\x03\x03\x04\x03"))),
@@ -272,5 +272,5 @@ def test_what_was_put_in_comes_out(
     data = records(body, size)
     hello = ClientHello(name, protocols, ciphers, extensions, [0x0303], body, len(data))
     assert parse(data) == hello
-    assert parse(data + b"behind") == hello
+    assert parse(data + b"after") == hello
     assert parse(data[:-1]) is None

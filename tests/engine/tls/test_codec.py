@@ -341,7 +341,7 @@ def test_tls_in_tls(pki: Pki, version: ssl.TLSVersion, step: int) -> None:
     assert not outer.client.eof
 
 
-# behind a socket
+# after a socket
 
 
 class Greeter(asyncio.Protocol):

@@ -88,7 +88,7 @@ async def test_a_slow_origin_holds_back_the_client(pki: Authorities) -> None:
 
 
 def half_closed(connection: socket.socket, goodbye: bool) -> bytes:
-    """A client that ends its direction behind its request, with TLS's goodbye or without: what it still gets."""
+    """A client that ends its direction after its request, with TLS's goodbye or without: what it still gets."""
     codec = TlsCodec(trusting(), server_side=False, server_hostname="example.com")
     while not codec.handshake():
         connection.sendall(codec.outgoing())

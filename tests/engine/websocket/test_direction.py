@@ -124,7 +124,7 @@ def test_large_messages_are_written_in_parts() -> None:
 
 @pytest.mark.parametrize("deflate", [None, Deflate()])
 def test_endless_fragments_are_not_kept_as_they_came(monkeypatch: pytest.MonkeyPatch, deflate: Deflate | None) -> None:
-    """The message goes on as one frame, also when more of it follows, and so do those behind it."""
+    """The message goes on as one frame, also when more of it follows, and so do those after it."""
     monkeypatch.setattr(direction, "MAX_OVERHEAD", 1000)
     through, client = way(deflate, deflate), Client(deflate)
     begin, end = _split(client.message(TEXT * 10, deflate is not None, 3))
@@ -132,8 +132,8 @@ def test_endless_fragments_are_not_kept_as_they_came(monkeypatch: pytest.MonkeyP
     assert (whole.content, whole.wire, whole.lengths) == (TEXT * 10, [], None)
     assert through.wire == []
     wire = b"".join(through.outgoing(WebSocketMessage(BINARY, True, whole.content), whole))
-    (behind,) = wholes(through, client.message(TEXT, deflate is not None, None))
-    wire += b"".join(through.outgoing(WebSocketMessage(BINARY, True, behind.content), behind))
+    (after,) = wholes(through, client.message(TEXT, deflate is not None, None))
+    wire += b"".join(through.outgoing(WebSocketMessage(BINARY, True, after.content), after))
     received, code, rest = read(Decoder("client", deflate), wire)
     assert (code, rest) == (None, b"")
     assert [(message.content, len(message.lengths)) for message in received] == [(TEXT * 10, 1), (TEXT, 1)]

@@ -293,7 +293,7 @@ async def test_a_held_message_waits_and_is_the_last_one_meanwhile() -> None:
         client.send(0x81, b"hold")
         await addon.held.wait()
         server.send(0x81, b"other way")
-        client.send(0x89, b"behind")
+        client.send(0x89, b"after")
         flow = addon.flow
         assert flow is not None
         assert flow.websocket is not None
@@ -302,7 +302,7 @@ async def test_a_held_message_waits_and_is_the_last_one_meanwhile() -> None:
         flow.websocket.messages[-1].content = b"held"
         threading.Thread(target=flow.resume).start()
         assert await server.read() == (0x81, b"held")
-        assert await server.read() == (0x89, b"behind")
+        assert await server.read() == (0x89, b"after")
         assert await client.read() == (0x81, b"other way")
         assert addon.seen == [b"hold", b"other way"]
         await close(client, server)

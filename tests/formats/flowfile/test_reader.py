@@ -155,7 +155,7 @@ def test_a_prefix_counts_as_read() -> None:
 
 @pytest.mark.parametrize("beginning", [0, 7, 1000])
 def test_a_file_may_have_been_read_from_before(tmp_path: Path, beginning: int) -> None:
-    """As by ``(read line; flowdump -r -) < file``; behind damage the reader looks ahead at offsets of the file."""
+    """As by ``(read line; flowdump -r -) < file``; after damage the reader looks ahead at offsets of the file."""
     good, torn, last = records("a", "b", "c")
     path = tmp_path / "shifted"
     path.write_bytes(b"x" * beginning + good + torn[:-30] + last)
@@ -206,7 +206,7 @@ DAMAGES = {
     "garbage inserted": lambda data: data[:200] + b"some 12:garbage; 3:abc" + data[200:],
     "zeroed": lambda data: bytes(len(data)),
     "zeroed and longer": lambda data: bytes(5000),
-    "newline behind": lambda data: data + b"\n",
+    "newline after": lambda data: data + b"\n",
     "length too large": lambda data: b"9" + data,
     "length too small": lambda data: data[1:],
     "length huge": lambda data: b"999999999999:" + data,
@@ -234,20 +234,20 @@ def _nested(depth: int) -> bytes:
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_around_damage_is_read(tmp_path: Path, damage: str) -> None:
-    before, broken, *behind = records("a", "b", "c", "d")
-    data = before + DAMAGES[damage](broken) + b"".join(behind)
+    before, broken, *after = records("a", "b", "c", "d")
+    data = before + DAMAGES[damage](broken) + b"".join(after)
     ids, problems = read(data)
     # Where bytes were put around a record, it is whole, and comes out as well.
     assert ids in (["a", "c", "d"], ["a", "b", "c", "d"])
     assert problems
-    # A newline behind a record is found behind it; all else, at its beginning.
-    assert problems[0].offset == len(before) + (len(broken) if damage == "newline behind" else 0)
-    assert len(before) <= problems[-1].offset < len(data) - len(behind[-1])
+    # A newline after a record is found after it; all else, at its beginning.
+    assert problems[0].offset == len(before) + (len(broken) if damage == "newline after" else 0)
+    assert len(before) <= problems[-1].offset < len(data) - len(after[-1])
     assert read_file(tmp_path / "damaged", data) == (ids, problems)
     assert read_pipe(data) == (ids, problems)
 
 
-@pytest.mark.parametrize("name", ["newline behind", "length with a sign", "length huge", "another record's beginning"])
+@pytest.mark.parametrize("name", ["newline after", "length with a sign", "length huge", "another record's beginning"])
 def test_a_whole_record_beside_damage_is_read(name: str) -> None:
     parts = records("a", "b", "c")
     parts[1] = DAMAGES[name](parts[1])
@@ -302,20 +302,20 @@ def embedding(*, backup: bool = False, cut: bool = False) -> bytes:
 @pytest.mark.parametrize("backup", [False, True])
 @pytest.mark.parametrize("damage", ["head removed", "overwritten", "end removed", "tag changed"])
 def test_flow_files_in_bodies_are_not_mistaken_for_records(tmp_path: Path, damage: str, backup: bool) -> None:
-    before, behind, last = records("a", "c", "d")
-    data = before + DAMAGES[damage](embedding(backup=backup)) + behind + last
+    before, after, last = records("a", "c", "d")
+    data = before + DAMAGES[damage](embedding(backup=backup)) + after + last
     for ids, problems in (read(data), read_file(tmp_path / "embedded", data)):
         assert ids == ["a", "c", "d"]
         assert problems[0].offset == len(before)
 
 
 def test_a_framed_record_is_skipped_as_a_whole() -> None:
-    before, behind = records("a", "c")
+    before, after = records("a", "c")
     outer = embedding(cut=True)
     broken = outer.replace(b"7:version;2:21#", b"7:version;2:2x#")[:-1] + b"}"
     at = broken.rindex(b"6:method;3:GET,")
     broken = broken[:at] + b"6:method;9:GET," + broken[at + 15 :]
-    ids, problems = read(before + broken + behind)
+    ids, problems = read(before + broken + after)
     assert ids == ["a", "c"]
     assert [problem.offset for problem in problems] == [len(before)]
 
@@ -397,7 +397,7 @@ def test_20_megabytes_of_garbage_take_seconds() -> None:
 def test_records_behind_garbage_are_found(tmp_path: Path) -> None:
     for garbage in GARBAGE.values():
         data = record(named("a")) + garbage * (1 + 270_000 // len(garbage)) + record(named("b"), named("c"))
-        assert read_file(tmp_path / "behind", data)[0] == ["a", "b", "c"]
+        assert read_file(tmp_path / "after", data)[0] == ["a", "b", "c"]
 
 
 SAMPLE = record(*every_kind())

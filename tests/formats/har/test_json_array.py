@@ -189,7 +189,7 @@ def test_brackets_too_many_do_not_end_the_array(bad: str) -> None:
 def test_a_missing_comma_is_reported_and_both_elements_are_kept() -> None:
     found, problems = read(b'{"log":{"entries":[{"a":1} {"b":2}]}}')
     assert found == [{"a": 1}, {"b": 2}]
-    assert problems == [(None, 27, "there is no comma behind entry 0")]
+    assert problems == [(None, 27, "there is no comma after entry 0")]
 
 
 def test_every_truncation_keeps_the_complete_elements() -> None:
@@ -207,7 +207,7 @@ def test_every_truncation_keeps_the_complete_elements() -> None:
 def test_text_behind_the_document_is_reported() -> None:
     found, problems = read(wrap("1") + b"\n\x00\x00")
     assert found == [1]
-    assert problems == [(None, 24, "there is text behind the end of the document")]
+    assert problems == [(None, 24, "there is text after the end of the document")]
 
 
 def test_an_element_above_the_limit_is_skipped_in_constant_memory() -> None:
@@ -255,7 +255,7 @@ def test_a_large_damaged_element_does_not_swallow_the_rest() -> None:
     ids=lambda text: text[:24],
 )
 def test_hostile_documents_take_linear_time(text: str) -> None:
-    """Each would take minutes or hours if every problem cost a look at what lies before or behind it."""
+    """Each would take minutes or hours if every problem cost a look at what lies before or after it."""
     found, problems = read(b'{"log":{"entries":[' + text.encode(), 1 << 18)
     assert found == []
     assert problems
@@ -314,7 +314,7 @@ def test_damaged_compression_gives_what_came_before() -> None:
     broken = bytearray(packed)
     broken[-4:] = b"\0\0\0\0"
     assert inflate(bytes(broken))[1][0].startswith("the compressed data is damaged")
-    assert inflate(packed + b"junk") == (plain, ["there are bytes behind the end of the compressed data"])
+    assert inflate(packed + b"junk") == (plain, ["there are bytes after the end of the compressed data"])
 
 
 def test_a_bomb_is_inflated_in_bounded_pieces() -> None:

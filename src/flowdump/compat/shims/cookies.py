@@ -51,7 +51,7 @@ def is_expired(cookie_attrs: Any) -> bool:
 
 
 def group_cookies(pairs: Iterable[tuple[str, str | None]]) -> list[SetCookie]:
-    """Cookies with the attributes behind them, from the pairs of a Cookie header of the older kind (RFC 2965)."""
+    """Cookies with the attributes after them, from the pairs of a Cookie header of the older kind (RFC 2965)."""
     cookies: list[SetCookie] = []
     for name, value in pairs:
         if cookies and name.lower() in _ATTRIBUTES:

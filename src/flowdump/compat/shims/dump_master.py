@@ -21,7 +21,7 @@ class _Gathered(list[Any]):
 
 
 class DumpMaster:
-    """A proxy inside a program: make it, add addons, ``await master.run()`` until somebody calls ``shutdown()``.
+    """A proxy inside a program: make it, add addons, ``await master.run()`` until ``shutdown()`` is called.
 
     Without a running loop ``run()`` makes one and comes back when the run has ended, as it did in older versions; those
     had a ``ProxyServer`` as well, as the second argument or as ``master.server``. Raises UserError for what the command

@@ -47,7 +47,7 @@ def assemble_response_head(response: Response) -> bytes:
 
 
 def assemble_body(headers: Headers, body_chunks: Iterable[bytes], trailers: Headers | None) -> Iterator[bytes]:
-    """The pieces of a body, chunked where the headers say so. Raises ValueError for trailers behind any other."""
+    """The pieces of a body, chunked where the headers say so. Raises ValueError for trailers after any other."""
     if "chunked" not in headers.get("transfer-encoding", "").lower():
         if trailers:
             raise ValueError("Sending HTTP/1.1 trailer headers requires transfer-encoding: chunked")
@@ -135,7 +135,7 @@ def get_header_tokens(headers: Headers, key: str) -> list[str]:
 
 
 def connection_close(http_version: str | bytes, headers: Headers) -> bool:
-    """Whether the connection ends behind this message (RFC 9112 section 9.3)."""
+    """Whether the connection ends after this message (RFC 9112 section 9.3)."""
     tokens = [token.lower() for token in get_header_tokens(headers, "connection")]
     if "close" in tokens or "keep-alive" in tokens:
         return "close" in tokens

@@ -83,7 +83,7 @@ class WebSocketFlow(metaclass=Alike):
 
 @contextmanager
 def decoded(message: Message) -> Iterator[None]:
-    """``with decoded(response):`` has the body without its content coding, which is applied again behind it."""
+    """``with decoded(response):`` has the body without its content coding, which is applied again after it."""
     coding = message.headers.get("content-encoding")
     if not coding:
         yield

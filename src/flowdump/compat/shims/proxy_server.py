@@ -25,7 +25,7 @@ class ProxyServer:
 
 
 class DummyServer:
-    """What did not listen: a DumpMaster with this serves nobody."""
+    """A server without listeners: a DumpMaster with it accepts no clients."""
 
     bound = False
 

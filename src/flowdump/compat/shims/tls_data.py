@@ -33,7 +33,7 @@ class ClientHello(metaclass=Alike):
 
 
 class Context(metaclass=Alike):
-    """``Context(client, options)``; the server is one that nobody knows yet, and is there to be set."""
+    """``Context(client, options)``; the server is unknown at first, and may be set."""
 
     @staticmethod
     def is_one(instance: Any) -> bool:

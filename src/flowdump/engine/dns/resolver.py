@@ -48,7 +48,7 @@ class Resolver:
             self._given = [parse_server(text) for text in self._options.dns_name_servers]
 
     def servers(self) -> list[Place]:
-        """Whom to ask, in this order; the local machine where the system names nobody, as resolv.conf(5) has it."""
+        """The name servers in order; the local machine if the system names none, as resolv.conf(5) says."""
         return self._given or self._system.content() or [("127.0.0.1", DNS_PORT)]
 
     def look_up(self, name: str, version: int) -> list[str] | None:

@@ -9,7 +9,7 @@ compression and the spelling of names pass as they are; only the id is our own t
 Forgery: a query goes out with a random id, over UDP from a socket of its own with a random port, and what comes back
 counts only if id and question fit (RFC 5452). What does not fit is ignored until the time is up.
 
-Over UDP nobody gets more than the 512 bytes, or what EDNS says, that can be taken (RFC 1035 section 4.2.1, RFC 6891): a
+Over UDP a client gets at most 512 bytes, or as many as EDNS says (RFC 1035 section 4.2.1, RFC 6891): a
 longer answer is cut to its header with the truncation bit set, and the client asks again over TCP, where we listen too.
 A server's truncation bit is passed on for the same reason. So there is one answer per query at most, never one to
 what is no query, and strangers cannot make us send more than they would get from the server itself.

@@ -1,4 +1,4 @@
-"""DNS on its two transports: datagrams, and messages behind their lengths on a TCP connection (RFC 7766).
+"""DNS on its two transports: datagrams, and messages with a length prefix on a TCP connection (RFC 7766).
 
 A query goes to the server over what it came over. Over UDP each has a socket of its own, for its random port. Over TCP
 a client's queries are answered as their answers come, and the connections to servers are kept for its next ones, one

@@ -1,7 +1,7 @@
 """The chunked coding (RFC 9112 section 7.1), both ways.
 
 ``ChunkedDecoder.feed`` takes what it can from the front of a buffer and leaves the rest: an unfinished line, an
-unfinished chunk, whatever comes behind the body. A chunk of up to ``WHOLE`` bytes is given as one piece once it is
+unfinished chunk, whatever follows the body. A chunk of up to ``WHOLE`` bytes is given as one piece once it is
 complete, so that a proxy can pass chunks on as they were cut; a larger one is given in pieces as they arrive.
 
 It is strict, since every tolerance here has been used to smuggle a request: sizes are 1 to 16 hex digits, lines end
@@ -27,14 +27,14 @@ MAX_EXTENSIONS: Final = 16 * 1024
 _LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[\t -~\x80-\xff]*)?\r\n")
 _LINE_BEGUN = re.compile(rb"(?:[0-9A-Fa-f]{1,16}(?:[ \t]*(?:;[\t -~\x80-\xff]*)?)\r?)?")
 _TRAILER_FAULT = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|[^\t\r\n -~\x80-\xff]")
-#: Fields that would change the message they come behind (RFC 9110 section 6.5.1).
+#: Fields that would change the message they come after (RFC 9110 section 6.5.1).
 _NOT_IN_TRAILERS = frozenset((b"content-length", b"transfer-encoding", b"host"))
 
 
 class ChunkedDecoder:
     """Decodes one body of ``peer``.
 
-    ``done`` once it has come completely; ``trailers`` then holds the fields behind it.
+    ``done`` once it has come completely; ``trailers`` then holds the fields after it.
     """
 
     __slots__ = ("_in_trailer", "_left", "_limit_line", "_max_trailer", "_peer", "_slack", "done", "trailers")
@@ -45,7 +45,7 @@ class ChunkedDecoder:
         self._peer: Peer = peer
         self._limit_line = limit_line
         self._max_trailer = max_trailer
-        #: Bytes still to come of a chunk that is given in pieces, with the CRLF behind it; 0 in front of a size.
+        #: Bytes still to come of a chunk that is given in pieces, with the CRLF after it; 0 in front of a size.
         self._left = 0
         self._in_trailer = False
         #: Bytes of extensions that may still come.
@@ -105,7 +105,7 @@ class ChunkedDecoder:
         return end + 2
 
     def _large(self, buffer: bytearray, position: int, pieces: list[bytes]) -> int:
-        """What is here of a large chunk and of the CRLF behind it."""
+        """What is here of a large chunk and of the CRLF after it."""
         here = min(len(buffer) - position, self._left)
         data = min(here, self._left - 2)
         if data > 0:
@@ -120,7 +120,7 @@ class ChunkedDecoder:
         return position + 2
 
     def _trailer(self, buffer: bytearray, position: int) -> int:
-        """The fields behind the last chunk, once they are all here."""
+        """The fields after the last chunk, once they are all here."""
         if buffer.startswith(CRLF, position):
             self.done = True
             return position + 2

@@ -138,7 +138,7 @@ class BodyWriter:
         self._left = framing.length
 
     def write(self, piece: bytes) -> None:
-        """Send a piece. Bytes beyond the length that was announced are an error of whoever transforms the body."""
+        """Send a piece. Bytes beyond the announced length are an error of the script that transforms the body."""
         if not piece or self._kind == "none":
             return
         if self._kind == "chunked":
@@ -225,7 +225,7 @@ class Http1Server(_Sink):
 
     @property
     def request_line(self) -> bytes:
-        """The first line of the request that came last, whatever it looks like and as far as it came."""
+        """The first line of the latest request, as far as it came, well-formed or not."""
         raw = self._raw or bytes(self.stream.buffer[:MAX_LINE])
         return raw.lstrip(CRLF).partition(b"\n")[0].rstrip(CRLF)[:MAX_LINE]
 
@@ -287,7 +287,7 @@ class Http1Client(_Sink):
         self.body = BodyReader(stream, NONE, "server")
         #: Exchanges that ended on this connection.
         self.served = 0
-        #: Whether the request has gone out completely, and the response allows another one behind it.
+        #: Whether the request has gone out completely, and the response allows another one after it.
         self.request_sent = self.reusable = False
         self._heads = 0
 
@@ -343,5 +343,5 @@ class Http1Client(_Sink):
 
     @property
     def is_idle(self) -> bool:
-        """Whether an unused connection is still open and the origin has sent nothing that nobody asked for."""
+        """Whether an unused connection is still open and the origin has sent no unsolicited data."""
         return not self.stream.at_eof and not self.stream.buffer

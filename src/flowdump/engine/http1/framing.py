@@ -1,4 +1,4 @@
-"""Header fields of an HTTP/1 head, and where the body behind it ends.
+"""Header fields of an HTTP/1 head, and where the body after it ends.
 
 ``read_fields`` goes once over the lines of a head and gives the fields as they came, together with the few *facts* that
 decide how the message is handled: the values of the fields in ``FACTS``, by lower-case name, repeated ones joined by
@@ -6,10 +6,10 @@ decide how the message is handled: the values of the fields in ``FACTS``, by low
 two Host fields ``a, b``, two Transfer-Encoding fields ``chunked, chunked``, and none of these is a length, an authority
 or a coding. There is no second rule for doubles that could be forgotten somewhere.
 
-``framing`` is the one place that decides about bodies (RFC 9112 section 6), for requests and responses, whoever parsed
-the head. It is stricter than the RFC asks, since a proxy that guesses is how requests are smuggled: a length is plain
-digits without a leading zero, the only coding is ``chunked`` (compared as bytes, so that no letter of Unicode
-lower-cases into it), a message with both is refused, and so is a coding in HTTP/1.0.
+``framing`` is the one place that decides about bodies (RFC 9112 section 6), for requests and responses, no matter which
+path parsed the head. It is stricter than the RFC asks, since a proxy that guesses is how requests are smuggled: a
+length is plain digits without a leading zero, the only coding is ``chunked`` (compared as bytes, so that no letter of
+Unicode lower-cases into it), a message with both is refused, and so is a coding in HTTP/1.0.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def facts_of(fields: Fields) -> Facts:
 def framing(facts: Facts, version: bytes, otherwise: Framing, peer: Peer) -> Framing:
     """What the length and coding fields say about the body (RFC 9112 section 6.3), ``otherwise`` if there are none.
 
-    Raises ProtocolError: 501 for codings other than chunked, 400 for whatever is malformed or ambiguous; always 502
+    Raises ProtocolError: 501 for codings other than chunked, 400 for malformed or ambiguous framing; always 502
     if it is the origin's.
     """
     length = facts.get(b"content-length")
@@ -158,7 +158,7 @@ def options(value: bytes | None) -> list[bytes]:
 
 def upgrade_of(facts: Facts) -> bytes:
     """What a client would switch to. HTTP/2 does not count, and is not passed on: RFC 9113 section 3.1 has ended that
-    way into it, and everything behind the switch would go by unseen.
+    way into it, and everything after the switch would pass unseen.
     """
     value = facts.get(b"upgrade", b"")
     return b"" if b"h2c" in options(value) else value

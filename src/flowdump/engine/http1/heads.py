@@ -7,13 +7,13 @@ Reading takes one of three ways.
   first two at C speed: with everything deleted that may stand in a line, a sound head leaves ``\r\n`` once per line.
 * Everything else is judged by ``h11``, whose no is final. Its yes is necessary and not sufficient: what it tolerates
   (control characters, bare LF, folded lines, other versions) is refused here. What is left are methods and status codes
-  nobody has heard of, read by the same functions as on the fast path. The plain faults are found before h11 sees them,
-  for the sake of a better message; h11 refuses these or we do.
+  that are not well known, read by the same functions as on the fast path. The plain faults are found before h11 sees
+  them, for the sake of a better message; h11 refuses these or we do.
 * With ``validate=False``, for devices that know no better, a lenient reader of our own: names as they come, folded
   lines joined, hosts unchecked. Lines still end with CRLF, and framing is as strict as ever.
 
-What the head means for the connection and the body is decided behind all three by the same code (``framing.py``).
-``tests/engine/test_heads_differential.py`` holds the fast path and h11 together.
+What the head means for the connection and the body is decided after all three by the same code (``framing.py``).
+``tests/engine/http1/test_heads_differential.py`` holds the fast path and h11 together.
 
 A head is written with one join. A line break in what a script has set would make two heads of one: ScriptFailed.
 """
@@ -76,7 +76,7 @@ _OUTSIDE_TOKENS = rb"[^!#-'*+.^_`|~0-9A-Za-z-]+"
 #: For what devices and programs do that know no better: names with blanks, targets that are not ASCII.
 _HINT = " (the option validate_inbound_headers=false is less strict)"
 
-#: What makes a head unacceptable whatever h11 thinks of it, in words.
+#: Faults that make a head unacceptable even if h11 accepts it, in words.
 _FAULTS: Final = (
     (rb"(?<!\r)\n", "a line ends with a bare LF"),
     (rb"\r(?!\n)", "there is a bare CR in it"),
@@ -127,7 +127,7 @@ def head_end(buffer: bytearray, start: int = 0, peer: Peer = "client") -> int:
 
     ``start`` says how far an earlier call has looked, less three bytes. Up to two empty lines in front belong to the
     head (RFC 9112 section 2.2). Something that can never become a head is cut where that shows, for ``parse_*`` to
-    refuse: nobody waits for the end of it. Raises ProtocolError (431, or 502) when it is longer than MAX_HEAD.
+    refuse: the end of it is not waited for. Raises ProtocolError (431, or 502) when it is longer than MAX_HEAD.
     """
     begin = _empty_lines(buffer) if buffer[:1] == b"\r" else 0
     if len(buffer) > begin and buffer[begin] <= 0x20:
@@ -269,7 +269,7 @@ def _judge(judge: h11.Connection, head: bytes, peer: Peer) -> None:
         event = judge.next_event()
     except h11.RemoteProtocolError as error:
         text = re.sub(r"bytearray\(b(.*)\)", r"\1", str(error))[:200]
-        text += "" if re.search("(status|response) line", text) else _HINT  # with these, nobody is less strict
+        text += "" if re.search("(status|response) line", text) else _HINT  # for these, the lenient reader is as strict
         raise refusal(f"malformed {what} head: {text}", peer, error.error_status_hint) from None
     if not isinstance(event, h11.Request | h11.Response | h11.InformationalResponse):
         raise refusal(f"an incomplete {what} head", peer)
@@ -281,7 +281,7 @@ def _judge(judge: h11.Connection, head: bytes, peer: Peer) -> None:
 def parse_response_head(head: bytes, *, request_method: bytes, validate: bool = True) -> ResponseHead:
     """A response to a request of ``request_method`` from its head, which is given with the empty line at its end.
 
-    Raises ProtocolError, always 502: whatever is wrong with it is the origin's fault.
+    Raises ProtocolError, always 502: any fault in it is the origin's.
     """
     if validate and len(head) <= MAX_KNOWN:
         return _known_response(head, request_method)
@@ -303,7 +303,7 @@ def _read_response(head: bytes, request_method: bytes, validate: bool = True) ->
         if shape is CHUNKED and (status < 200 or status == 204):
             raise refusal(f"a response {status} with Transfer-Encoding", "server")
         if status == 204 and shape.length:
-            keep_alive = False  # the bytes it announces may come, and nobody would know what they are
+            keep_alive = False  # the bytes it announces may come, and would be taken for another message
         shape = NONE
     elif shape is CLOSE:
         keep_alive = False
@@ -422,13 +422,13 @@ def _rendered(line: bytes, headers: Fields) -> bytes:
 
 # -- forwarding ----------------------------------------------------------------------------------------------------
 
-#: Fields for this hop only (RFC 9110 section 7.6.1). Transfer-Encoding is left to whoever frames the body.
+#: Fields for this hop only (RFC 9110 section 7.6.1). Transfer-Encoding is left to the code that frames the body.
 _HOP = frozenset((b"connection", b"proxy-connection", b"keep-alive", b"upgrade", b"proxy-authorization"))
 _HOP_WHEN_UPGRADING = frozenset((b"proxy-connection", b"keep-alive", b"proxy-authorization"))
 _USUAL_CONNECTIONS = frozenset((b"keep-alive", b"close"))
 #: Where none of these is, everything goes on.
 _MARKS = _HOP | {b"te"}
-#: Usual names, as they are usually written, that are for everybody.
+#: Common end-to-end fields, as they are usually written.
 _HARMLESS: Final = frozenset(name for name in USUAL if name.lower() not in _MARKS)
 #: What Connection may not take away: a message without these is another message. TE is always listed there.
 _KEPT = frozenset((b"host", b"content-length", b"transfer-encoding", b"te"))

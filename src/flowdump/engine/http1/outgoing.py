@@ -1,5 +1,4 @@
-"""How a message is framed on its way out (RFC 9112 section 6), and which of its fields stay behind (RFC 9110 section
-7.6.1).
+"""Outgoing messages: their framing (RFC 9112 section 6), and which fields are not forwarded (RFC 9110 section 7.6.1).
 
 The flow keeps a message as it came. What is sent keeps order, case and repetition of its fields, less the ones that
 were meant for the proxy, and with a length that is true.
@@ -53,7 +52,7 @@ def streamed_request(
         fields = _for_proxy(fields, data.headers, proxy)
     framing = request.framing
     if framing.kind == "length" and (callable(stream) or not _is_announced(framing, data.headers)):
-        framing = CHUNKED  # nobody knows how long a transformed body will be
+        framing = CHUNKED  # the length of a transformed body is unknown
     if framing.kind == "chunked":
         fields = _chunked(fields)
     return request_head_bytes(data.method, target(data, proxy is not None), b"HTTP/1.1", fields), framing
@@ -97,7 +96,7 @@ def streamed_response(
 def _is_announced(framing: Framing, headers: Headers) -> bool:
     """Whether the fields still say how a body of known length comes, and may go on with it.
 
-    A script may have changed them, and only chunks have trailers behind them.
+    A script may have changed them, and only chunks have trailers after them.
     """
     length = headers.raw(b"content-length")
     return length == b"%d" % framing.length and not any(map(headers.raw, (b"transfer-encoding", b"trailer")))
@@ -139,7 +138,7 @@ def target(data: RequestData, absolute_form: bool) -> bytes:
 
 
 def says_close(headers: Headers) -> bool:
-    """Whether a message's sender wants the connection closed behind it."""
+    """Whether a message's sender wants the connection closed after it."""
     value = headers.raw(b"connection")
     return value is not None and value != b"keep-alive" and b"close" in options(value)
 

@@ -1,8 +1,8 @@
 """HTTP/2 towards an origin: one connection for all exchanges of a client session with it, one stream for each.
 
-A stream is a ``ServerSide`` (``sides.py``). The origin says how many it takes at a time; who comes too many waits. A
-connection that has nothing to do is pinged now and then (``http2_ping_keepalive``), since the networks in between
-forget connections that are silent; one whose answer does not come is dead.
+A stream is a ``ServerSide`` (``sides.py``). The origin says how many it takes at a time; exchanges above that limit
+wait. A connection that has nothing to do is pinged now and then (``http2_ping_keepalive``), since the networks in
+between forget connections that are silent; one whose answer does not come is dead.
 """
 
 from __future__ import annotations
@@ -129,10 +129,10 @@ class ClientStream(Http2Stream):
     def fail(self, error: BaseException) -> None:
         code = getattr(error, "code", None)
         self.reset(CANCEL if code is None else code)
-        self.on_failure(error)  # type: ignore[arg-type]  # whatever it is, it is raised to whoever waits
+        self.on_failure(error)  # type: ignore[arg-type]  # it is raised in the task that waits
 
     def release(self) -> bool:
-        """The exchange is over; a stream that is not gets reset: nobody wants it any more."""
+        """The exchange is over: reset the stream if it has not ended."""
         self.reset(NO_ERROR if self.remote_ended else CANCEL)
         self.connection.leave()
         return False
@@ -240,7 +240,7 @@ class Http2Client(Http2Connection[ClientStream]):
                 slot.set_result(None)
 
     def leave_all(self) -> None:
-        """Nobody has any use for the connection."""
+        """Close the connection: it is not needed any more."""
         if self.error is None:
             self.send_goaway()
         self.stream.close()

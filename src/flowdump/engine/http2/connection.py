@@ -10,7 +10,7 @@ takes what arrived. Towards the peer, every stream has a queue, and the connecti
 until a window or the transport is full.
 
 *What h2 is not asked.* Frames are looked at before h2 sees them, nine bytes each, for three reasons. h2 allows nothing
-on a connection behind a GOAWAY, whereas the streams below its last one have every right to end (section 6.8), so GOAWAY
+on a connection after a GOAWAY, whereas the streams below its last one have every right to end (section 6.8), so GOAWAY
 is taken out and handled here, both ways. Frames that cost much and bring nothing (pings, settings, resets, empty data)
 are counted against those that bring something, and a peer with too many of them is told to calm down
 (ENHANCE_YOUR_CALM). And h2's own limits end a connection where a stream would do: who opens more streams than we allow
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 #: What every client begins with (RFC 9113 section 3.4).
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-#: The largest frame we send, whatever the peer would take.
+#: The largest frame we send, even if the peer takes larger ones.
 _OUT_FRAME: Final = 64 * 1024
 
 #: Bytes of bodies that are written in one turn of the loop.
@@ -64,7 +64,7 @@ _END = 0x1
 _SMALL_WINDOW: Final = 256
 
 #: Small frames with which a peer may answer one of ours that its windows did not cut short: gRPC opens both windows, of
-#: stream and connection, behind every message, however small.
+#: stream and connection, after every message, however small.
 _ANSWERS: Final = 2
 
 
@@ -81,7 +81,7 @@ class Http2Connection(Generic[S]):
         self.peer = stream.peer
         self.loop = asyncio.get_running_loop()
         self.streams: dict[int, S] = {}
-        #: Seconds that somebody waits for the peer on one stream.
+        #: Idle timeout in seconds of one stream.
         self.idle_limit = idle_limit
         #: Whether names of header fields are made lower case before they are sent.
         self.lower: bool = options.normalize_outbound_headers
@@ -176,7 +176,7 @@ class Http2Connection(Generic[S]):
             self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             return
         data = event.data
-        if event.flow_controlled_length > len(data):  # padding is nothing that anybody takes
+        if event.flow_controlled_length > len(data):  # padding counts for the window, and is consumed at once
             self.h2.acknowledge_received_data(event.flow_controlled_length - len(data), event.stream_id)
         if data:
             stream.on_data(data)
@@ -287,7 +287,7 @@ class Http2Connection(Generic[S]):
             self._schedule()
 
     def reset(self, stream: Http2Stream, code: int) -> None:
-        """End a stream, unless it has ended; what nobody has read of it is given back to the connection's window."""
+        """Reset a stream, unless it has ended; its unread data is given back to the connection's window."""
         if self.streams.get(stream.id) is not stream:
             return
         stream.cut()
@@ -319,7 +319,7 @@ class Http2Connection(Generic[S]):
             self._clogged = self.loop.create_task(self._wait_for_transport())
 
     async def _wait_for_transport(self) -> None:
-        with contextlib.suppress(ConnectionFailure):  # whoever reads finds out as well
+        with contextlib.suppress(ConnectionFailure):  # the reading task finds out as well
             await self.stream.drain()
         self._clogged, self._unread = None, 0
         self._schedule()
@@ -393,7 +393,7 @@ class Http2Connection(Generic[S]):
             self.loop.call_later(_TICK, self._tick)
 
     def goes_on(self, now: float) -> bool:
-        """Whether somebody has to look again in a while."""
+        """Whether another check is needed later."""
         return bool(self.streams)
 
     # -- the end -------------------------------------------------------------------------------------------------

@@ -97,10 +97,10 @@ def read_response(
 
 
 def read_trailers(headers: Sequence[tuple[bytes, bytes]], peer: Peer, validate: bool = True) -> Fields:
-    """The fields behind a body. Raises ProtocolError."""
+    """The fields after a body. Raises ProtocolError."""
     pseudo, fields, _ = _read(headers, peer, validate)
     if pseudo:
-        raise _malformed(peer, "a pseudo-header behind the body")
+        raise _malformed(peer, "a pseudo-header after the body")
     return fields
 
 
@@ -117,7 +117,7 @@ def _read(
     for name, value in headers:
         if name[:1] == b":":
             if fields or name in pseudo:
-                raise _malformed(peer, f"the pseudo-header {shown(name)} twice, or behind the fields")
+                raise _malformed(peer, f"the pseudo-header {shown(name)} twice, or after the fields")
             pseudo[name] = value
             continue
         if name in _CONNECTION:
@@ -187,13 +187,13 @@ _GUESSABLE: Final = 20
 
 
 def streamed_length(framing: Framing, stream: object) -> int:
-    """How long a body that is streamed will be, whatever a script has made of its length; -1 if nobody knows."""
+    """How long a body that is streamed will be, with a length that a script may have changed; -1 if it is unknown."""
     return framing.length if framing.kind == "length" and not callable(stream) else -1
 
 
 def request_fields(data: RequestData, length: int | None, lower: bool = True) -> list[tuple[bytes, bytes]]:
     """A request's fields, pseudo-headers in front. ``length`` is that of the body, None if it is not to be touched,
-    -1 if nobody knows it. Raises ProtocolError for a control character in what a script has set.
+    -1 if it is unknown. Raises ProtocolError for a control character in what a script has set.
     """
     fields = [
         (b":method", data.method),
@@ -220,7 +220,7 @@ def response_fields(data: ResponseData, length: int | None, lower: bool = True) 
 
 
 def trailer_fields(trailers: Fields, peer: Peer) -> list[tuple[bytes, bytes]]:
-    """The fields behind a body. Raises ProtocolError."""
+    """The fields after a body. Raises ProtocolError."""
     return _written([], trailers, None, True, peer)
 
 

@@ -4,7 +4,7 @@
 another one does: clients repeat themselves, and servers that never use the table, as nginx, do so even more.
 
 ``FieldEncoder`` never uses the dynamic table at all, as nginx does not: every field is a reference to the static table
-or a literal that nobody has to remember, so what a field is encoded to does not depend on what came before, and is
+or a literal that is not added to the table, so what a field is encoded to does not depend on what came before, and is
 kept. Nothing that an attacker causes to be sent can be compared with secrets that were sent before (RFC 7541 section
 7.1), and a connection's memory does not grow with what the peer would allow. Long values are written as they are.
 """
@@ -30,7 +30,7 @@ _BLOCK: Final = 2048
 #: Values longer than this are neither compressed nor kept.
 _SHORT: Final = 128
 
-#: The first bits of a field that the other side need not keep, and of one that nobody may keep (section 6.2).
+#: The first bits of a field that the other side need not keep, and of one that must never be indexed (section 6.2).
 _LITERAL: Final = 0x00
 _NEVER: Final = 0x10
 

@@ -28,7 +28,7 @@ class Http2Pool:
         self._context = context
         self._closed = closed
         self._connections: dict[Destination, Http2Client] = {}
-        #: Whoever connects at the moment; the result is the error, or None.
+        #: Connection attempts under way; the result is the error, or None.
         self._connecting: dict[Destination, asyncio.Future[ConnectionFailure | None]] = {}
         #: Destinations that were found to speak HTTP/1 only.
         self._http1: set[Destination] = set()

@@ -59,7 +59,7 @@ class ServerStream(Http2Stream):
         self.keep_alive = True
         self._gone: Callable[..., None] | None = None
         self._over = False
-        #: Whether the response has no body, whatever the origin sends.
+        #: Whether the response has no body, even if the origin sends one.
         self._bodiless = False
         #: What is in the way of DATA when the request was an extended CONNECT.
         self.tunnel: Http2Tunnel | None = None
@@ -172,7 +172,7 @@ class ServerStream(Http2Stream):
         self.reset(INTERNAL_ERROR if code is None else code)
 
     def over(self) -> None:
-        """The exchange is over: nobody reads what the client may still send (RFC 9113 section 8.1)."""
+        """The exchange is over: data that the client may still send is not read (RFC 9113 section 8.1)."""
         self._over = True
         if self.local_ended:
             self.reset(NO_ERROR)

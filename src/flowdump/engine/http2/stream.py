@@ -1,13 +1,13 @@
 """One stream of an HTTP/2 connection: what came in on it, what is to go out on it.
 
 ``Inbox`` is the body that comes in. Its pieces wait there until the exchange takes them, and only then is the peer
-given new window (RFC 9113 section 5.2): whoever does not read is not sent to.
+given new window (RFC 9113 section 5.2): backpressure: without a reader, the peer may not send.
 
 ``Http2Stream`` is the way out. Pieces are queued; the connection takes them from there in turns, as the peer's windows
 and the transport allow. ``clogged`` and ``drain`` are about this queue.
 
 A stream ends in one of three ways: both directions ended, one side reset it, or the connection is lost. It is forgotten
-at once, by us and soon by h2; whoever still holds it finds ``error`` set, or nothing left to do.
+at once, by us and soon by h2; code that still holds it finds ``error`` set, or nothing left to do.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Inbox:
     def __init__(self, connection: Connection, identifier: int) -> None:
         self._connection = connection
         self.id = identifier
-        #: Loop time at which something arrived, or somebody began to wait.
+        #: Loop time at which data arrived, or a task began to wait.
         self.last_active = connection.stream.last_active
         self._pieces: deque[bytes] = deque()
         self._waiter: asyncio.Future[None] | None = None
@@ -128,13 +128,13 @@ class Inbox:
         self._wake()
 
     def fail(self, error: BaseException) -> None:
-        """Whoever reads, or will, gets ``error`` behind what has arrived."""
+        """Raise ``error`` in the reader, now or later, after the data that has arrived."""
         if not self._closed:
             self.error = self.error or error
             self._wake()
 
     def discard(self) -> int:
-        """Nobody will read any more: the number of bytes that nobody has taken."""
+        """Discard the unread data, and return the number of its bytes."""
         left = sum(map(len, self._pieces)) - self._paid
         self._pieces.clear()
         return left
@@ -223,7 +223,7 @@ class Http2Stream:
         return self.connection.peer
 
     def touch(self) -> None:
-        """Somebody begins to wait, or something moved."""
+        """Restart the idle timeout."""
         self.last_active = self.connection.loop.time()
 
     # -- what comes ----------------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ class Http2Stream:
             self.connection.forget(self)
 
     def on_failure(self, error: ConnectionFailure | ProtocolError) -> None:
-        """The stream is dead: everybody who waits, or will, gets ``error``."""
+        """End the stream: every task that waits for it, now or later, gets ``error``."""
         self.error = error
         self.cut()
         self.body.fail(error)
@@ -342,12 +342,12 @@ class Http2Stream:
             self.on_failure(error)
 
     def limit(self, usual: float | None) -> float | None:
-        """Seconds that somebody waits for the peer."""
+        """Idle timeout in seconds."""
         return usual
 
     @property
     def awaited(self) -> bool:
-        """Whether somebody waits for what the peer has to send."""
+        """Whether a task waits for the peer."""
         return self.body.awaited
 
     def lost(self, code: int | None, words: str, unprocessed: bool = False) -> PeerClosed:

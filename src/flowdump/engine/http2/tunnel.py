@@ -1,4 +1,4 @@
-"""A stream of HTTP/2 as if it were a connection (RFC 8441): what a WebSocket runs over behind an extended CONNECT.
+"""A stream of HTTP/2 as if it were a connection (RFC 8441): what a WebSocket runs over after an extended CONNECT.
 
 ``Http2Tunnel`` has what relays use of a ``Stream``, which knows why: buffer, waiting, writing, ends. Bytes that were
 taken off the buffer open the client's window again; the end of one direction is END_STREAM, a break is a reset.
@@ -112,6 +112,6 @@ class Http2Tunnel:
         self.end()
 
     def fail(self, error: BaseException) -> None:
-        """Whoever waits for the peer, or will, gets ``error``; the stream is reset."""
+        """Raise ``error`` in the task that waits for the peer, now or later, and reset the stream."""
         self._stream.reset(CANCEL)
         self.end(error)

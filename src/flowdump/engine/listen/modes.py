@@ -4,15 +4,15 @@
 
     regular                                   an HTTP proxy
     upstream:[SCHEME://][USER:PASSWORD@]HOST[:PORT]
-                                              the same, with another proxy behind it: http, https, socks5 (names are
+                                              the same, in front of another proxy: http, https, socks5 (names are
                                               resolved here) or socks5h (the other proxy resolves them)
     reverse:[SCHEME://]HOST[:PORT]            in front of one server: http, https, tcp, tls, dns, udp
     socks5                                    a SOCKS proxy (RFC 1928)
     transparent                               connections that the kernel redirects
     dns                                       a name server
 
-Each may end in ``@[HOST:]PORT``, where it listens. Specifications are those of mitmproxy; credentials and SOCKS behind
-``upstream`` are our own. A single ``@`` behind ``upstream`` may then mean two things, and is refused where both are
+Each may end in ``@[HOST:]PORT``, where it listens. Specifications are those of mitmproxy; credentials and SOCKS in
+``upstream`` are our own. A single ``@`` in ``upstream`` may then mean two things, and is refused where both are
 likely.
 """
 
@@ -57,7 +57,7 @@ _DEFAULT_SCHEME = {"reverse": "https", "upstream": "http"}
 _EXAMPLE = {"reverse": "reverse:https://HOST[:PORT]", "upstream": "upstream:http://[USER:PASSWORD@]HOST[:PORT]"}
 
 _LISTEN = re.compile(r"(?:(?P<host>\[[^\[\]]+\]|[^:/@\[\]]*):)?(?P<port>[0-9]{1,5})").fullmatch
-#: What may stand in front of a listening address for certain: nobody reaches another proxy at these.
+#: Hosts that can only be listening addresses: no other proxy is reached at these.
 _OWN_HOSTS = re.compile(r"|localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1?\]|\*", re.IGNORECASE).fullmatch
 
 

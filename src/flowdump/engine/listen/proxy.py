@@ -38,10 +38,10 @@ TRIES = 20
 #: The largest number of a port.
 MAX_PORT = 0xFFFF
 
-#: The machine has no more descriptors or memory for us: nobody's fault, and it passes.
+#: Temporary exhaustion of descriptors or memory.
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
-#: Seconds between two lines that say so.
+#: Minimum interval in seconds between two warnings about exhaustion.
 QUIET = 10.0
 
 
@@ -116,7 +116,7 @@ class Proxy(Services):
         if not isinstance(error, OSError) or error.errno not in (errno.EADDRINUSE, errno.EACCES):
             return ""
         ours = next((mode.stored for mode, where in self.listening if where[1] == port), "")
-        return f"{ours and f', by the mode {ours}'}; -p, or @PORT behind a mode, chooses another port"
+        return f"{ours and f', by the mode {ours}'}; -p, or @PORT after a mode, chooses another port"
 
     async def _open(self, mode: Mode, host: str, port: int) -> None:
         """Open the listeners of a mode at one port, or none. Raises OSError, OverflowError."""
@@ -156,7 +156,7 @@ class Proxy(Services):
             self.addresses.append(listener.sockname[:2])
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """What asyncio could not tell anybody: out of descriptors while accepting, say.
+        """Log an error that asyncio cannot raise anywhere, such as running out of descriptors while accepting.
 
         asyncio (up to 3.11 at least) then says so once per place in the backlog, a thousand times a second.
         """
@@ -212,7 +212,7 @@ class Proxy(Services):
             session.stream.abort()
 
     async def _tick(self) -> None:
-        """Fail the streams that were idle for longer than whoever waits for them allows."""
+        """Idle timeout: fail the streams on which a task has waited for too long."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(TICK)
@@ -223,7 +223,7 @@ class Proxy(Services):
     # -- stop ----------------------------------------------------------------------------------------------------
 
     async def stop(self, patience: float) -> None:
-        """Accept nobody any more, let exchanges under way end for ``patience`` seconds, then cut what is left."""
+        """Drain: accept no more clients, let exchanges end for ``patience`` seconds, then cut the rest."""
         self.stopping = True
         for server in self._servers:
             server.close()
@@ -262,14 +262,14 @@ def _check_address(option: str, address: str | None) -> None:
 
 
 def _reason(error: OSError | OverflowError) -> str:
-    """In words. What looking up a name comes to is numbered, too, but not as the errors of the system are."""
+    """Describe the error; resolver codes are not errnos."""
     if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
     return getattr(error, "strerror", None) or str(error)
 
 
 def _described(error: BaseException | None) -> str:
-    """An exception that nobody waited for, of a script's task most likely, with the place where it was raised."""
+    """Describe an exception that was not awaited, usually one of a script's task, and where it was raised."""
     if error is None:
         return ""
     trace = error.__traceback__

@@ -72,7 +72,7 @@ class Dialer:
         return stream
 
     def close(self) -> None:
-        """Nobody waits for look-ups any more."""
+        """Abandon the look-ups that still run."""
         for lookup in list(self._lookups.values()):
             lookup.cancel()
 
@@ -89,7 +89,7 @@ class Dialer:
     def _looked_up(self, name: Name, ended: asyncio.Task[list[str]]) -> None:
         del self._lookups[name]
         if not ended.cancelled():
-            ended.exception()  # whoever waited has it; if nobody does any more, nobody has to hear of it
+            ended.exception()  # the waiting task has it; without one, it does not matter
 
     async def _look_up(self, name: Name) -> list[str]:
         found = await self._loop.getaddrinfo(*name, type=socket.SOCK_STREAM)

@@ -2,10 +2,10 @@
 
 ``accept`` faces a client: it says where the client wants to go. ``connect`` asks another proxy. Messages are parsed
 from the front of the buffer by pure functions that return how many bytes they took, or None until there are enough;
-what comes behind the last one belongs to the tunnel.
+what comes after the last one belongs to the tunnel.
 
 The server side knows CONNECT only; BIND and UDP ASSOCIATE get the reply that says so. A client is told that it is
-connected before anybody is connected to: what goes wrong behind that is told in the protocol that the client speaks
+connected before its server is: a failure after that is reported in the protocol that the client speaks
 inside, as with an HTTP CONNECT.
 """
 
@@ -54,7 +54,7 @@ HANDSHAKE_TIME = 60.0
 
 
 class Request(NamedTuple):
-    """What a client asks for: ``host`` is None for an address of a kind that nobody knows."""
+    """What a client asks for: ``host`` is None for an address of an unknown kind."""
 
     command: int
     host: str | None
@@ -120,7 +120,7 @@ def packed(host: str) -> bytes | None:
 
 
 def reply(code: int) -> bytes:
-    """A reply with an address that means nothing: nobody is connected yet."""
+    """A reply with a zero address, because the server is not connected yet."""
     return bytes([VERSION, code, 0, _IPV4]) + bytes(6)
 
 
@@ -176,7 +176,7 @@ async def _authenticate(stream: Stream, check: Callable[[str, str], Awaitable[bo
 
 
 async def _read_request(stream: Stream) -> Any:
-    """What the client asks for. Raises ValueError for what nobody can ask for, which the client is told."""
+    """The address that the client asks for. Raises ValueError for an invalid request, which the client is told."""
     try:
         return await _read(stream, parse_request)
     except ValueError:
@@ -200,7 +200,7 @@ async def _more(stream: Stream) -> None:
 
 
 async def connect(stream: Stream, address: tuple[str, int], scheme: str, credentials: Credentials | None) -> None:
-    """Ask the proxy behind ``stream`` for a connection to ``address``; with ``socks5h`` it resolves the name.
+    """Ask the proxy at the other end of ``stream`` to connect to ``address``; with ``socks5h`` it resolves the name.
 
     Raises ConnectError in words, PeerClosed.
     """

@@ -3,7 +3,7 @@
 A ``Stream`` is an :class:`asyncio.BufferedProtocol` that owns socket, buffer, TLS and flow control. Bytes that arrive
 are appended to ``buffer``, decrypted if TLS is on. All streams of a proxy receive into one piece of memory: asyncio
 fills it and hands it over before it does anything else, and an object of its own for each read would cost more than
-reading (asyncio asks for 256 KiB whatever comes). Looking into the buffer and taking from it is synchronous; only
+reading (asyncio allocates 256 KiB for each read). Looking into the buffer and taking from it is synchronous; only
 ``more()`` waits, for growth or the end. TLS is a codec inside the stream: switching it on in the middle (CONNECT) moves
 what is buffered into the codec, and the same buffer yields plaintext from then on. TLS in TLS is two codecs, one inside
 the other.
@@ -13,8 +13,9 @@ waits; ``drain()`` waits while the transport holds more than its own high mark.
 
 Ends, and how they are told: the peer's end of data makes ``more()`` return False; a broken connection raises
 PeerClosed, from ``more()`` and from ``drain()``. ``last_active`` is the loop time of the last bytes in or out. One
-ticker of the proxy calls ``check_idle``: a stream fails when somebody has waited for it for longer than ``idle_limit``
-and nothing moved, or ``deadline`` has passed. A stream that nobody waits for, since a script holds the flow, has time.
+ticker of the proxy calls ``check_idle``: a stream fails when a task has waited for it for longer than ``idle_limit``
+and nothing moved, or ``deadline`` has passed. A stream on which no task waits, because a script holds the flow, has no
+limit.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Stream(asyncio.BufferedProtocol):
         self.last_active = 0.0
         #: Seconds without a byte after which the stream fails, None for any time.
         self.idle_limit: float | None = None
-        #: Loop time at which the stream fails whatever arrives.
+        #: Loop time at which the stream fails even if data arrives.
         self.deadline: float | None = None
         self._not_awaited = 0.0
         self._on_connect = on_connect
@@ -329,7 +330,7 @@ class Stream(asyncio.BufferedProtocol):
             self._transport.write(data)
 
     def fail(self, error: BaseException) -> None:
-        """Whoever waits for the peer, or will, gets ``error``; the connection is cut."""
+        """Raise ``error`` in the task that waits for the peer, now or later, and cut the connection."""
         self.error, self.at_eof = error, True
         self.abort()
         self._wake_reader()
@@ -385,7 +386,7 @@ class Stream(asyncio.BufferedProtocol):
     def _goodbye(self) -> None:
         for codec in reversed(
             self._codecs
-        ):  # what an inner one says last travels in the outer one, which ends behind it
+        ):  # what an inner one says last travels in the outer one, which ends after it
             codec.unwrap()
             self._flush()
         self._said_goodbye = True

@@ -1,10 +1,10 @@
 """Two streams joined: what one sends the other gets, as it comes, until both have ended.
 
 With a flow, every piece is a message: it is recorded, ``tcp_message`` fires, and what a script makes of it is
-forwarded. Without one (ignored hosts, upgrades that nobody claims) bytes just pass.
+forwarded. Without one (ignored hosts, other upgrades) bytes just pass.
 
 Each direction ends on its own (half-close). ``tcp_timeout`` ends a connection on which nothing moves in either. A flow
-keeps its first ``KEPT`` bytes of messages; of what comes behind, only the message that is being handled is there, and
+keeps its first ``KEPT`` bytes of messages; of what comes after, only the message that is being handled is there, and
 ``flow.metadata["left_out"]`` counts the bytes that are not.
 """
 
@@ -163,7 +163,7 @@ class Relay:
     # -- from outside --------------------------------------------------------------------------------------------
 
     def kill(self) -> None:
-        """End it now, whatever it waits for."""
+        """End the relay now, whatever it waits for."""
         for stream in (self._client, self._server):
             stream.fail(Killed(Error.KILLED_MESSAGE))
 

@@ -3,7 +3,7 @@
 One task per client takes datagrams of both directions in the order in which they came, lets scripts look at each, and
 sends it on. What comes while a script holds the flow waits in a bounded box; what does not fit there is lost, as in any
 network. The flow ends when nothing has passed for ``udp_timeout`` seconds, and with an error when the server's machine
-says that nobody listens.
+reports that the port is closed.
 
 A conversation may go on for days, so flows are limited: one that holds ``MAX_FLOW`` bytes ends, or that gets more when
 all flows of the listener hold ``MAX_KEPT``, and the conversation goes on as a new flow. Nothing of it goes unrecorded.
@@ -108,7 +108,7 @@ class Relay:
                 self._put(False, sock.recv(MAX_DATAGRAM))
         except BlockingIOError:
             return
-        except OSError as error:  # ICMP says that nobody is there
+        except OSError as error:  # ICMP reports an unreachable port or host
             self._error = error
             self._arrived.set()
 

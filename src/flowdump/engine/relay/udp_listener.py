@@ -1,12 +1,12 @@
 """UDP listeners: datagrams of many clients on one socket, told apart by where they come from.
 
-A client is whoever sends from one address and port. It lasts for as long as it has something under way: in the modes
+A client is an address and port that datagrams come from. It exists while it has something under way: in the modes
 that speak DNS until its last query is answered, in ``reverse:udp://…`` until nothing has passed for ``udp_timeout``
 seconds (see :mod:`flowdump.engine.relay.udp`).
 
 Addresses of senders can be forged and their number is endless, so everything is counted. When there are too many
 clients, the one that has been silent the longest has to go; a query too many is dropped, as a network does with
-datagrams, and so is what a clogged socket does not take. Somebody who asks again is served when there is room.
+datagrams, and so is what a clogged socket does not take. A client that asks again is served when there is room.
 
 On a machine with several addresses the kernel chooses from which one an answer comes; who needs a certain one listens
 at it.
@@ -200,7 +200,7 @@ class DnsPeer:
     async def _serve(self, data: bytes) -> None:
         listener, hooks = self._listener, self._context.hooks
         try:
-            async with self._greeting:  # no query before everybody has heard of the client
+            async with self._greeting:  # ``client_connected`` comes before the first query
                 if not self._known:
                     self._known = True
                     await fire(hooks.table.client_connected, self._context.client)

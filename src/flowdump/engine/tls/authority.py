@@ -176,7 +176,7 @@ def _make(key_size: int) -> bytes:
         x509.CertificateBuilder(name, name, public, x509.random_serial_number(), now - BACKDATED, now + LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(_SIGNS_CERTIFICATES, critical=True)
-        # Whoever gets hold of the key can pose as web sites, and as nothing else.
+        # A stolen key can be used to pose as web sites, and as nothing else.
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         .sign(key, hashes.SHA256())

@@ -63,7 +63,7 @@ class ClientHello(NamedTuple):
 def parse(data: bytes | bytearray) -> ClientHello | None:
     """The ClientHello at the start of ``data``, None as long as more bytes are needed.
 
-    Bytes behind it are left alone. Raises ValueError when this cannot become a ClientHello any more.
+    Bytes after it are left alone. Raises ValueError when this cannot become a ClientHello any more.
     """
     handshake = bytearray()
     offset = 0
@@ -149,7 +149,7 @@ def _hello(message: bytes, length: int) -> ClientHello:
     reader.vector(1)  # compression methods
     extensions = list(_extensions(reader.vector(2))) if reader else []
     if reader:
-        raise ValueError("bytes behind the end of the ClientHello")
+        raise ValueError("bytes after the end of the ClientHello")
     contents = dict(extensions)
     if len(contents) != len(extensions):
         # RFC 8446 section 4.2. Two names would make the name that is filtered another one than the name that is served.
@@ -189,7 +189,7 @@ def _whole_vector(data: bytes, size: int) -> bytes:
     reader = _Reader(data)
     content = reader.vector(size)
     if reader:
-        raise ValueError("bytes behind the end of an extension")
+        raise ValueError("bytes after the end of an extension")
     return content
 
 

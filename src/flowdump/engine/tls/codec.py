@@ -1,10 +1,10 @@
 """TLS as a codec: bytes in, bytes out, over two ``ssl.MemoryBIO``.
 
-The codec does no I/O and knows no loop. Whoever owns the socket (``stream.py``) does, whenever bytes arrive::
+The codec does no I/O and knows no loop. The owner of the socket (``net/stream.py``) does, whenever bytes arrive::
 
     codec.receive(data)         ciphertext of the peer
     codec.handshake()           until it says True; or, afterwards,
-    codec.read()                whatever plaintext that made, maybe none
+    codec.read()                the plaintext that made, maybe none
     codec.outgoing()            to be sent: always look here after any of these calls, after a failure too (alerts)
 
 Reading never fails for want of data: it gives what is there. Writing never waits: memory buffers have no limit, so
@@ -18,7 +18,7 @@ cut by a stranger in the second case. ``unwrap`` says our own goodbye; the peer 
 codec calls ``on_session`` once with a session that can be resumed, or with None when a handshake that was
 meant to resume one failed. In a resumed handshake no certificates are sent; those of the first one are kept with the
 session. A session is used until the server wants no more of it: asking OpenSSL for the next one copies it twice, a
-tenth of what a connection costs. (RFC 8446 appendix C.4 would have clients use a ticket once, so that nobody on the way
+tenth of what a connection costs. (RFC 8446 appendix C.4 would have clients use a ticket once, so that no observer
 can tell that two connections are of one client; a proxy for tests has no such secret.)
 """
 
@@ -185,7 +185,7 @@ class TlsCodec:
         if not self.established:
             return
         try:
-            self._unread = self.read()  # data that arrived before our goodbye would be an error to OpenSSL behind it
+            self._unread = self.read()  # data that arrived before our goodbye would be an error to OpenSSL after it
             self._object.unwrap()
         except ssl.SSLWantReadError:
             return  # the usual case: ours is sent, the peer's has not come

@@ -219,7 +219,7 @@ class TlsContexts:
         import warnings
 
         with warnings.catch_warnings():
-            # That TLS 1.0 and 1.1 are old is known to whoever asks for them.
+            # Users who ask for TLS 1.0 and 1.1 know that they are old.
             warnings.simplefilter("ignore", DeprecationWarning)
             context.maximum_version = wanted[-1]
             context.minimum_version = wanted[0]

@@ -128,7 +128,7 @@ def describe_failure(error: BaseException, peer: Peer) -> str:
 
 
 def way_out(error: BaseException, peer: Peer) -> str:
-    """Which options help when an origin could not be verified, to be put behind the sentence; else empty."""
+    """Which options help when an origin could not be verified, to be appended to the sentence; else empty."""
     if peer == "client" or not isinstance(error, ssl.SSLCertVerificationError):
         return ""
     if error.verify_code in _UNTRUSTED:

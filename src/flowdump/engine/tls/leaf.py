@@ -61,7 +61,7 @@ class Leaf:
 
 
 class Issuer:
-    """Signs leaves. ``chain`` (PEM) is sent along with each: whatever lies between the authority and its root."""
+    """Signs leaves. ``chain`` (PEM) is sent along with each: the certificates between the authority and its root."""
 
     def __init__(self, certificate: x509.Certificate, key: CAKey, chain: bytes = b"") -> None:
         self._key = key
@@ -215,5 +215,5 @@ def _public_key(certificate: x509.Certificate) -> rsa.RSAPublicKey:
 
 
 def chain_pem(certs: Sequence[Cert]) -> bytes:
-    """Certificates behind each other, as PEM."""
+    """Certificates one after another, as PEM."""
     return b"".join(cert.to_pem() for cert in certs)

@@ -21,7 +21,7 @@ _OPTIONS = ("ignore_hosts", "allow_hosts", "tcp_hosts", "udp_hosts")
 
 
 class HostRules:
-    """The regular expressions of the four options, each searched for in ``host:port``, whatever its case."""
+    """The regular expressions of the four options, each searched for in ``host:port``, ignoring case."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -65,9 +65,9 @@ class HostRules:
         return self.is_ignored(hostport((host, port)))
 
     def is_raw(self, *names: str) -> bool:
-        """Whether a connection to one of these ``host:port`` is raw TCP, whatever it looks like."""
+        """Whether a connection to one of these ``host:port`` is raw TCP, even if it looks like HTTP."""
         return self._match("tcp_hosts", *names)
 
     def is_raw_udp(self, name: str) -> bool:
-        """Whether datagrams to this ``host:port`` are passed on uninterpreted, whatever the mode says."""
+        """Whether datagrams to this ``host:port`` are passed on uninterpreted, even in a DNS mode."""
         return self._match("udp_hosts", name)

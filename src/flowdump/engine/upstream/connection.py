@@ -38,7 +38,7 @@ class Upstream:
 
     @property
     def is_idle(self) -> bool:
-        """Whether an unused connection is still open and the origin has sent nothing that nobody asked for."""
+        """Whether an unused connection is still open and the origin has sent no unsolicited data."""
         return not self.stream.at_eof and not self.stream.buffer
 
     def __repr__(self) -> str:

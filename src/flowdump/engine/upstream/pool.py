@@ -1,7 +1,7 @@
 """Connections to origins: making them, TLS towards them, and keeping them for the next request of the same client.
 
 Every client session has its own ``Upstreams``; nothing is shared between clients. A connection is reused when the last
-exchange on it ended cleanly, it is still open and nothing has arrived on it that nobody asked for.
+exchange on it ended cleanly, it is still open and no unsolicited data has arrived on it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Upstreams:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        #: Open connections that nobody uses, by destination; a client of HTTP/2 may need several at once.
+        #: Idle connections by destination; a client of HTTP/2 may need several at once.
         self._idle: dict[Destination, list[Upstream]] = {}
         #: Connections that were made before the client had spoken.
         self._aside: dict[Destination, Upstream] = {}
@@ -164,11 +164,11 @@ class Upstreams:
         return upstream
 
     def put_aside(self, upstream: Upstream) -> None:
-        """Keep a connection for whatever the client turns out to speak."""
+        """Keep a connection until it is known which protocol the client speaks."""
         self._aside[upstream.destination] = upstream
 
     def take(self, destination: Destination) -> Upstream | None:
-        """A connection that nobody has used yet; its server may have spoken already."""
+        """A connection that was not used yet; its server may have spoken already."""
         upstream = self._aside.pop(destination, None)
         idle = self._idle.get(destination)
         if upstream is None and idle and not idle[-1].http.served:
@@ -176,7 +176,7 @@ class Upstreams:
             if not idle:
                 del self._idle[destination]
         if upstream is not None and upstream.stream.at_eof and not upstream.stream.buffer:
-            self._idle.setdefault(destination, []).append(upstream)  # whoever looks there closes it
+            self._idle.setdefault(destination, []).append(upstream)  # the next look-up closes it
             return None
         return upstream
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Written at once where there is more to write.
 BATCH: Final = 64 * 1024
 
-#: Fragments of a message whose lengths are kept; those behind count as one.
+#: Fragments of a message whose lengths are kept; those after count as one.
 MAX_FRAGMENTS: Final = 1 << 17
 
 #: Bytes of a message that say nothing, its frames' headers above all. Beyond this the message is no longer kept as it
@@ -76,7 +76,7 @@ class Way:
         #: Set while no message is half written.
         self.gap = asyncio.Event()
         self.gap.set()
-        #: Held by whoever waits for the sink; a stream has room for one.
+        #: Held while waiting for the sink; only one task may wait for a stream.
         self.writing = asyncio.Lock()
 
     async def drain(self) -> None:
@@ -130,7 +130,7 @@ class Way:
             self.wire.append(bytearray(piece.wire))
 
     def outgoing(self, message: WebSocketMessage, whole: Whole) -> list[bytes]:
-        """What to write for a message behind its event; nothing when it was dropped."""
+        """What to write for a message after its event; nothing when it was dropped."""
         is_same = not message.dropped and message.content == whole.content and message.type == whole.opcode
         if is_same and whole.wire and (not whole.compressed or (self.is_verbatim and not self.diverged)):
             return whole.wire

@@ -1,12 +1,12 @@
 """WebSocket frames (RFC 6455) and their compression (RFC 7692), without a socket.
 
 A ``Decoder`` takes the frames of one peer out of a buffer and yields each as a ``Piece``: its payload, unmasked and
-inflated, and the bytes as they came, so that what nobody changed goes on exactly as it was. An ``Encoder`` makes frames
-for the other peer where something did change.
+inflated, and the bytes as they came, so that an unchanged message is forwarded exactly as it was. An ``Encoder`` makes
+frames for the other peer where something did change.
 
 **The plain path.** Most frames are a whole message of less than 32 KiB. Those are taken apart in ``Decoder.next``.
 Everything else goes frame by frame to wsproto, which judges it: control frames, fragments, large frames (in slices, as
-they arrive), and whatever breaks the rules. The two share the payload tap, hence the state of the compression; a test
+they arrive), and of violations. The two share the payload tap, hence the state of the compression; a test
 holds them equal.
 
 permessage-deflate is the one extension that is understood. A peer's payload is inflated only as far as the limit for a

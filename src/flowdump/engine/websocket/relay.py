@@ -6,7 +6,7 @@ together to messages, tells the addons, and writes them to the other side (``ws_
 One message at a time has its event, whichever direction it is from, so that ``flow.websocket.messages[-1]`` is the one
 that the event is about, also for handlers that wait.
 
-With ``stream_websockets`` frames go on as they arrive, large ones piece by piece; messages are recorded behind that, at
+With ``stream_websockets`` frames go on as they arrive, large ones piece by piece; messages are recorded after that, at
 most ``websocket_message_limit`` of each, and what a script does to them has no effect.
 
 Ends: a close frame is passed on and recorded, and the other side has ``CLOSE_TIMEOUT`` to answer it. A connection that
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from flowdump.engine.net.stream import Stream
     from flowdump.http.flow import HTTPFlow
 
-#: The close code for whoever did nothing wrong when the connection is given up (RFC 6455 section 7.4.1).
+#: The close code for the peer that broke no rule when the connection is given up (RFC 6455 section 7.4.1).
 GOING_AWAY: Final = 1001
 
 #: Seconds that the other side has to answer a close frame.
@@ -62,7 +62,8 @@ async def relay(context: Context, client: Stream, server: Stream, flow: HTTPFlow
     """Pass messages between two streams until the WebSocket is closed; both streams are closed then.
 
     The client has been told what ``flow.response`` says of extensions; ``agreed`` is what the server said, if a script
-    may have changed that. Extensions that are not understood make it a raw relay: nobody can tell messages then.
+    may have changed that. Extensions that are not understood make it a raw relay, because messages cannot be told apart
+    then.
     """
     assert flow.response is not None
     said = flow.response.headers.get(_EXTENSIONS, "")
@@ -243,7 +244,7 @@ class Relay:
             message.type = whole.opcode
 
     async def _stream(self, way: Way) -> None:
-        """One direction, frame by frame, large ones piece by piece; messages are recorded behind that."""
+        """One direction, frame by frame, large ones piece by piece; messages are recorded after that."""
         turn = 0
         while True:
             piece = way.decoder.next(way.source.buffer)
@@ -269,7 +270,7 @@ class Relay:
                 await asyncio.sleep(0)
 
     async def _record(self, way: Way, piece: Piece) -> None:
-        """Note what has gone out; the event of a message comes behind its last frame, and changes nothing."""
+        """Note what has gone out; the event of a message comes after its last frame, and changes nothing."""
         way.content += piece.content
         if self._message_limit is not None and len(way.content) > self._message_limit:
             del way.content[self._message_limit :]
@@ -348,7 +349,7 @@ class Relay:
             self._forget(self._kept_limit * 3 // 4)
 
     def _forget(self, limit: int) -> None:
-        """Let go of the oldest messages, so many that it is not the same again with the next one."""
+        """Drop the oldest messages in batches."""
         messages = self._data.messages
         sizes = [len(message.content or b"") + OVERHEAD for message in messages]
         self._kept = sum(sizes)
@@ -363,7 +364,7 @@ class Relay:
             self._warn("more than websocket_kept_limit passed: its oldest messages are no longer kept")
 
     def _warn(self, text: str) -> None:
-        """Say something about this connection, once."""
+        """Log a warning about this connection, once."""
         if text not in self._warned:
             self._warned.add(text)
             self._context.log.warn(f"WebSocket of {self._flow.request.pretty_url}: {text}")

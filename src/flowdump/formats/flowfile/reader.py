@@ -4,7 +4,7 @@ A file is a plain concatenation of records, one tagged netstring each; there is 
 
 **Reading** is lazy: one record at a time is cut out of a buffer of at most one record and one chunk. A record takes the
 fast path of :mod:`flowdump.formats.flowfile.plain_records`, or is parsed, migrated and completed. A record that cannot
-be used is reported with its byte offset and left out, and reading goes on behind it. Where the framing itself is
+be used is reported with its byte offset and left out, and reading goes on after it. Where the framing itself is
 broken, the reader looks for the next place where a record begins: a length, then one of the keys a record can begin
 with; the candidate must be a whole dict with ``type``, ``id`` and ``version``, followed by the end of the file or by
 the next such place. Only its tag, what follows and the lengths of its few top-level keys are looked at, so that the
@@ -38,7 +38,7 @@ CHUNK: Final = 1 << 18
 #: The most that is asked of an input at once: what is asked for is allocated, whether it comes or not.
 MAX_CHUNK: Final = 1 << 24
 
-#: Longer records than this are not looked for behind a damaged place in a pipe, where looking means keeping.
+#: Longer records than this are not looked for after a damaged place in a pipe, where looking means keeping.
 MAX_CANDIDATE_IN_PIPE: Final = 1 << 28
 
 #: A record larger than this is refused where the size of the input is not known.
@@ -56,7 +56,7 @@ _KEYS = (
 _RECORD_HEAD = re.compile(rb"(\d{1,12}):(?:\d{1,2}:(?:" + _KEYS + rb")[;,]|\{\")")
 #: A key at the top level of a record, and the length of its value.
 _PAIR = re.compile(rb"(\d{1,2}):(\w{1,30})[;,](\d{1,12}):").match
-#: The end of a byte string and the length of what stands behind it.
+#: The end of a byte string and the length of what stands after it.
 _END_OF_BYTES = re.compile(rb",\d{1,12}:").match
 #: As many bytes hold any of these.
 _OVERLAP = 48
@@ -114,7 +114,7 @@ class FlowReader:
 
     @property
     def offset(self) -> int:
-        """The byte behind the last flow that came out."""
+        """The byte after the last flow that came out."""
         return self._base + self._pos
 
     def __iter__(self) -> Iterator[Flow]:
@@ -199,7 +199,7 @@ class FlowReader:
         return size <= MAX_RECORD_IN_PIPE and self._fill(size)
 
     def _left(self, wanted: int = 0) -> int:
-        """How many bytes of a file are behind the position. Where that is not enough, the file may have grown."""
+        """How many bytes of a file are after the position. Where that is not enough, the file may have grown."""
         assert self._size is not None
         if wanted > self._size - self._start - self.offset:
             self._size = max(regular_size(self._fo) or 0, self._size)
@@ -220,7 +220,7 @@ class FlowReader:
             return bytes(self._buffer[begin : begin + _OVERLAP])
         return os.pread(self._fo.fileno(), _OVERLAP, self._start + offset)
 
-    # -- behind a damaged place ------------------------------------------------------------------------------------
+    # -- after a damaged place ------------------------------------------------------------------------------------
 
     def _resync(self, skip: int) -> None:
         """Move to the next place, at least ``skip`` bytes on, where a record is; else to the end."""
@@ -261,10 +261,10 @@ class FlowReader:
         return self._peek_at(first)[:1] == b"{" or self._has_flow_keys(first, end - 1)
 
     def _is_framed(self, end: int) -> bool:
-        """Whether the tag of a record stands in front of ``end``, and a record or the end of the input behind it."""
-        behind = self._peek_at(end - 1)
-        return behind[:1] in (b"}", b",") and (
-            len(behind) == 1 or _RECORD_HEAD.match(behind, 1) is not None or _is_cut_head(behind)
+        """Whether the tag of a record stands in front of ``end``, and a record or the end of the input after it."""
+        after = self._peek_at(end - 1)
+        return after[:1] in (b"}", b",") and (
+            len(after) == 1 or _RECORD_HEAD.match(after, 1) is not None or _is_cut_head(after)
         )
 
     def _has_flow_keys(self, at: int, end: int) -> bool:
@@ -281,17 +281,17 @@ class FlowReader:
     def _embedded(self, end: int) -> int:
         """Where the body ends to which the record in front of ``end`` belongs; 0 for a record of this input itself."""
         for _ in range(MAX_CHAIN):
-            behind = self._peek_at(end)
-            found = _RECORD_HEAD.match(behind)
+            after = self._peek_at(end)
+            found = _RECORD_HEAD.match(after)
             if found is None:
-                return end if _END_OF_BYTES(behind) else 0
+                return end if _END_OF_BYTES(after) else 0
             end += found.end(1) + 1 + int(found[1]) + 1
         return 0
 
 
-def _is_cut_head(behind: bytes) -> bool:
+def _is_cut_head(after: bytes) -> bool:
     """Whether the few bytes up to the end of the input can be the beginning of one more record."""
-    return len(behind) < _OVERLAP and re.fullmatch(rb"\d{1,12}(?::(?:\d{1,2}(?::\w*)?)?)?", behind[1:]) is not None
+    return len(after) < _OVERLAP and re.fullmatch(rb"\d{1,12}(?::(?:\d{1,2}(?::\w*)?)?)?", after[1:]) is not None
 
 
 def regular_size(fo: BinaryIO) -> int | None:
@@ -395,7 +395,7 @@ class FlowFile:
             self._write_rest(memoryview(record)[written:], written)
 
     def _write_rest(self, rest: memoryview, written: int) -> None:
-        """Go on after a short write; where that fails, no half record stays behind in a regular file."""
+        """Go on after a short write; where that fails, no half record is left in a regular file."""
         assert self._fd is not None
         try:
             while rest:

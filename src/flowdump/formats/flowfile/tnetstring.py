@@ -1,6 +1,6 @@
 """Tagged netstrings, in the dialect of mitmproxy's flow files: plain values to bytes and back.
 
-A value is ``LEN ":" PAYLOAD TAG``. LEN is the payload's size in bytes, in ASCII decimal; the one-byte tag behind the
+A value is ``LEN ":" PAYLOAD TAG``. LEN is the payload's size in bytes, in ASCII decimal; the one-byte tag after the
 payload tells its type:
 
 ====  =====  ==========================================================
@@ -18,14 +18,14 @@ tag   type   payload
 
 Reading is one loop per container with all scalar types inlined: a flow is some 130 small values, so a call per value
 would cost more than the work. Lengths of one and two digits, nearly all of them, are summed from tables; a byte that
-is no digit contributes a large negative number there, which the one range check behind it catches along with every
+is no digit contributes a large negative number there, which the one range check after it catches along with every
 other wrong length. A list and a dict read alike, as a flat run of values; pairing those up is left to ``zip``.
 
 Writing goes back to front, so that every length is known when it is written; pieces are collected and joined once.
 
 Stricter than mitmproxy where it would crash or ask for any amount of memory: lengths are bounded by the data at hand
 and are one to twelve digits at every level, and containers nest at most ``MAX_DEPTH`` deep, in both directions.
-As lenient where it is harmless: int and float payloads are whatever Python's ``int()`` and ``float()`` take.
+As lenient where it is harmless: int and float payloads are what Python's ``int()`` and ``float()`` accept.
 """
 
 from __future__ import annotations
@@ -74,17 +74,17 @@ class EncodeError(ValueError):
 
 
 def loads(data: bytes) -> Any:
-    """The one value that `data` holds. Anything behind it is an error; raises TnetstringError."""
+    """The one value that `data` holds. Anything after it is an error; raises TnetstringError."""
     value, rest = parse(data)
     if rest != len(data):
-        raise TnetstringError("bytes behind the value", rest)
+        raise TnetstringError("bytes after the value", rest)
     return value
 
 
 def parse(data: bytes, offset: int = 0, end: int | None = None) -> tuple[Any, int]:
     """Read the value that begins at `offset` and must be complete before `end` (default: the end of the data).
 
-    Returns the value and the offset behind it. Bytes come as copies, so `data` may be let go. Raises TnetstringError.
+    Returns the value and the offset after it. Bytes come as copies, so `data` may be let go. Raises TnetstringError.
     """
     limit = len(data) if end is None else min(end, len(data))
     _, stop = _parse_length(data, offset, data.find(b":", offset, min(limit, offset + MAX_LENGTH_DIGITS + 1)))

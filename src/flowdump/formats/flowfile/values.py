@@ -277,7 +277,7 @@ def list_of(convert: Callable[[Any, Context], Any], value: Any, context: Context
 
 
 def address_or_none(value: Any, context: Context) -> list[str | int] | None:
-    """``[host, port]``, for IPv6 with flow information and scope behind it; null when unknown."""
+    """``[host, port]``, for IPv6 with flow information and scope after it; null when unknown."""
     if value is None:
         return None
     if not isinstance(value, (list, tuple)):

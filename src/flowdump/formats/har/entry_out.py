@@ -13,8 +13,8 @@ Choices, where tools differ:
 * ``time`` is connect + send + wait + receive; ``ssl`` is part of ``connect``, as the specification says. A
   connection's times are with the first entry that used it.
 * Bodies that are not text, or that would not come back from text byte for byte, are base64 with ``"encoding":
-  "base64"``, in ``postData`` too (a custom of HAR tools). ``postData`` is there whenever there is a body, whatever
-  the method.
+  "base64"``, in ``postData`` too (a custom of HAR tools). ``postData`` is there whenever there is a body, for every
+  method.
 * A flow without a response has the status 0 and ``content`` as Chrome writes it for failed requests, ``_error`` tells
   why.
 * No value is null, no number negative but the -1 that the specification allows, no string holds a lone surrogate.

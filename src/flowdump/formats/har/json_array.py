@@ -7,7 +7,7 @@ nothing else. Only where that fails a second tool is used, a scanner that knows 
 can stop and go on at any character:
 
 * the element is not complete yet: the scanner looks for its end while more chunks are read, and it is parsed once;
-* the element is damaged: it is reported, and reading goes on behind its closing bracket, or at the next text that
+* the element is damaged: it is reported, and reading goes on after its closing bracket, or at the next text that
   looks like the beginning of an entry (``{"startedDateTime"`` and the like), whichever comes first. A bare ``{"``
   followed by such a name cannot stand inside a JSON string, so this mark is right even where a lost quote has turned
   strings and structure around.
@@ -166,7 +166,7 @@ class ArrayElements:
         elif not source.take_scalar():
             raise JsonStreamError("it is not valid JSON", offset)
 
-    # -- between and behind elements -------------------------------------------------------------------------------
+    # -- between and after elements -------------------------------------------------------------------------------
 
     def _next_element(self) -> bool:
         """Go to the first character of the next element; False at the end of the array, when all is read."""
@@ -176,7 +176,7 @@ class ArrayElements:
             source.pos += 1
             char = source.peek()
         elif self._comma_due and char not in ("]", ""):
-            self._complain(None, source.offset, f"there is no comma behind entry {self.index}")
+            self._complain(None, source.offset, f"there is no comma after entry {self.index}")
             if char != "{":
                 self._skip(None, source.pos)
                 char = source.peek()
@@ -208,7 +208,7 @@ class ArrayElements:
         if not source.skip(Scanner(depth=len(self._path))):
             self._report(None, source.offset, "the document ends before its closing brackets; its entries are complete")
         elif source.peek():
-            self._report(None, source.offset, "there is text behind the end of the document")
+            self._report(None, source.offset, "there is text after the end of the document")
 
     def _complain(self, index: int | None, offset: int, reason: str) -> None:
         """Report damage inside the array: from now on its end is not believed while entries follow."""
@@ -308,7 +308,7 @@ class ArrayElements:
         return ()
 
     def _skip(self, scanner: Scanner | None, seen: int) -> None:
-        """Go on to the end that the scanner finds, or to what looks like the beginning of an entry behind ``seen``."""
+        """Go on to the end that the scanner finds, or to what looks like the beginning of an entry after ``seen``."""
         source = self._source
         position = source.pos
         while True:
@@ -360,7 +360,7 @@ def inflate_chunks(chunks: Iterable[bytes], damaged: Callable[[str], None]) -> I
             while data:
                 if engine.eof:
                     if data[:1] != b"\x1f":
-                        damaged("there are bytes behind the end of the compressed data")
+                        damaged("there are bytes after the end of the compressed data")
                         return
                     engine = zlib.decompressobj(47)
                 try:

@@ -53,7 +53,7 @@ class Scanner:
         self._escaped = False
 
     def feed(self, text: str, pos: int, limit: int) -> int:
-        """The position behind the value, or -1 when it goes on at ``limit``, up to where the text is looked at."""
+        """The position after the value, or -1 when it goes on at ``limit``, up to where the text is looked at."""
         while pos < limit:
             if self._in_string:
                 pos = self._pass_string(text, pos, limit)

@@ -116,7 +116,7 @@ def _new(kind: Any) -> Any:
 
 
 def client(entry: dict[str, Any], request: RequestData, moments: Moments) -> Client:
-    """The client: known to our own exports, else somebody at this machine."""
+    """The client: from our own exports, else one at this machine."""
     made: Client = _new(Client)
     made.peername = made.sockname = _LOCALHOST
     if "_clientAddress" in entry:

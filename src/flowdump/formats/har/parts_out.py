@@ -40,7 +40,7 @@ def dumps(value: Any) -> str:
 
 
 def url_of(data: RequestData, names: dict[bytes, bytes], websocket: bool, own: dict[str, Any]) -> str:
-    """The URL that the client asked for, with the host it addressed; valid whatever the request holds.
+    """The URL that the client asked for, with the host it addressed; always valid.
 
     What an import could not tell from the URL goes into ``own``. The usual request is recognised by comparing, the
     careful way parses.
@@ -131,7 +131,7 @@ def _pairs(pairs: list[tuple[str, str]]) -> str:
 
 
 def _text(text: str) -> str:
-    """Text without lone surrogates: the bytes behind them stay percent-encoded."""
+    """Text without lone surrogates: their bytes stay percent-encoded."""
     if text.isascii():
         return text
     try:

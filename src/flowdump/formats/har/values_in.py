@@ -1,7 +1,7 @@
 """From the values of a HAR entry to those of the model: numbers, dates, versions, headers, bodies.
 
-HARs come from a dozen tools and from strangers, so any value may be of any type. Each function here takes whatever
-JSON can hold and gives a value of the right type, or the default; none raises.
+HARs come from a dozen tools and from strangers, so any value may be of any type. Each function here takes every value
+that JSON can hold and gives a value of the right type, or the default; none raises.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def header_fields(value: Any, latin1: Any = None) -> Fields:
     of those that are to become latin-1 (see har_write).
     """
     try:
-        # The usual list. Whatever is odd in it raises one of these, and its items are looked at one by one.
+        # The usual list. An odd item raises one of these, and the items are looked at one by one.
         pairs = tuple([(item["name"].encode(), item["value"].encode()) for item in value])
     except (TypeError, KeyError, AttributeError, UnicodeEncodeError):
         return _odd_fields(value, latin1)
@@ -180,7 +180,7 @@ def _header(item: Any, charset: str) -> tuple[bytes, bytes] | None:
 
 
 def is_understood(content_encoding: str) -> bool:
-    """Whether a Content-Encoding lists only codings that whoever wrote the HAR has undone."""
+    """Whether a Content-Encoding lists only codings that the writer of the HAR has undone."""
     return content_encoding in _CODINGS or all(
         name.strip(" \t").lower() in _CODINGS for name in content_encoding.split(",")
     )
@@ -210,7 +210,7 @@ def encode_body(text: str, content_type: str) -> bytes:
 def _encoded(text: str, charset: str) -> bytes | None:
     try:
         return content_coding.text_encode(text, charset)
-    except ValueError:  # the text does not fit, or nobody knows that charset
+    except ValueError:  # the text does not fit, or the charset is unknown
         return None
 
 

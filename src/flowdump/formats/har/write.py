@@ -44,10 +44,10 @@ _CONNECTIONS: Final = 10_000
 class HarWriter:
     """Writes flows to a binary file that is open for writing. The caller opens and closes it.
 
-    ``in_place``: ``out`` is a real, empty file, open unbuffered; it is a valid HAR between any two calls.
-    ``compress``: write a zlib stream. ``flush``: flush ``out`` after each flow, for whoever reads along; it has no
-    effect in place, where nothing is buffered. Every method lets OSError through: after one, flows written before are
-    safe, and further ones may be added.
+    ``in_place``: ``out`` is a real, empty file, open unbuffered; it is a valid HAR between any two calls. ``compress``:
+    write a zlib stream. ``flush``: flush ``out`` after each flow, for readers of the growing file; it has no effect in
+    place, where nothing is buffered. Every method lets OSError through: after one, flows written before are safe, and
+    further ones may be added.
     """
 
     def __init__(self, out: BinaryIO, *, in_place: bool = False, compress: bool = False, flush: bool = False) -> None:

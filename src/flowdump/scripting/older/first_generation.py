@@ -1,7 +1,7 @@
 """What only scripts of the first generation get: a ``ScriptContext``, and requests as they were up to mitmproxy 0.17.
 
 ``request.pretty_host`` was a method then and is a property now. While a handler of such a script runs, the request of
-its flow is a ``FirstRequest``, where both work; nobody else ever sees that.
+its flow is a ``FirstRequest``, where both work; other addons never see it.
 """
 
 from __future__ import annotations

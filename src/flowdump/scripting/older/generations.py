@@ -153,7 +153,7 @@ def adapt(script: ScriptFile, addon: Any) -> Iterator[Any]:
 
 
 def _is_second(script: ScriptFile, name: str, handler: Any, older: Older) -> bool:
-    """Everybody has a function named ``log``: it is a handler where its argument is named like the event's, and where
+    """Many scripts have a function named ``log``: it is a handler if its argument is named like the event's, and if
     the script itself does not call it.
     """
     names = required_names(handler)

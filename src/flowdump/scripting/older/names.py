@@ -101,7 +101,7 @@ class OlderHeaders:
         return any(fold(value) in fold(known) for known in self.get_all(key))
 
     def match_re(self, expression: str) -> bool:
-        """Whether an expression is found in any ``name: value`` line, whatever the case."""
+        """Whether an expression is found in any ``name: value`` line, ignoring case."""
         search = re.compile(expression, re.IGNORECASE).search
         return any(search(f"{k.decode('latin-1')}: {v.decode('latin-1')}") for k, v in self.fields)
 
@@ -364,7 +364,7 @@ class OlderHTTPFlow:
         """Send a message to ``client_conn`` or ``server_conn``. Raises ControlException when there is none any more."""
         self._websocket_facts("inject_message")
         if self.ended:
-            raise ControlException("the WebSocket is closed: there is nobody to send to")
+            raise ControlException("the WebSocket is closed: no message can be sent")
         content = payload.encode() if isinstance(payload, str) else payload
         self.live.inject_websocket(self, endpoint is self.client_conn, content, isinstance(payload, str))
 

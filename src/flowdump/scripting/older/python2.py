@@ -21,6 +21,6 @@ _GONE: dict[type[BaseException], set[str]] = {
 
 
 def hint(error: BaseException) -> str:
-    """What to put behind the text of an error that Python 2 would not have raised; nothing for others."""
+    """What to append to the text of an error that Python 2 would not have raised; nothing for others."""
     gone = getattr(error, "name", None) in _GONE.get(type(error), ())
     return " (of Python 2: the script is not valid Python 3)" if gone else ""

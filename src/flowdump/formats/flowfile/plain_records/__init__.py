@@ -6,8 +6,8 @@ anchored patterns that match whole runs of keys at once; every length in it is c
 record it accepts is one that a full parse accepts, with the same values. It says None to anything else, which then
 takes the general path (:mod:`flowdump.formats.flowfile`): parse, migrate, complete.
 
-A flow decoded here remembers its record and what its parts looked like. ``encode`` compares and copies the parts that
-nobody changed from the record, byte for byte; only a changed part is written anew. Flows from elsewhere have no record:
+A flow decoded here remembers its record and what its parts looked like. ``encode`` compares, and copies unchanged parts
+from the record, byte for byte; only a changed part is written anew. Flows from elsewhere have no record:
 all their parts are written anew, still without the detour over a state dict. What ``encode`` is not sure about (a value
 of an odd type) it leaves to the general path, too, by giving None.
 

@@ -223,7 +223,7 @@ def _pair(pair: bytes) -> tuple[bytes, bytes]:
     if (
         _length(name_size) != len(name)
         or _length(value_size) != len(value)
-        or _length(size) != len(pair) - len(size)  # the colon behind it counts for the comma in front of the tag
+        or _length(size) != len(pair) - len(size)  # the colon after it counts for the comma in front of the tag
     ):
         raise Unusual
     return name, value

@@ -7,7 +7,9 @@ A part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``; what is
 
 from __future__ import annotations
 
+import ast
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
@@ -25,6 +27,11 @@ from flowdump.options.table import GROUPS, OPTIONS, Spec
 from flowdump.runtime.hooks import EVENTS
 
 FOLDER = Path(__file__).resolve().parent
+_spec = importlib.util.spec_from_file_location("docs_pictures", FOLDER / "pictures.py")
+assert _spec is not None
+assert _spec.loader is not None
+pictures = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(pictures)
 PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
 
@@ -187,7 +194,25 @@ def views() -> str:
     return textwrap.fill(f"{', '.join(map(code, choice.names()))}.", 118) + "\n"
 
 
+# -- the tree ----------------------------------------------------------------------------------------------------------
+
+
+def tree() -> str:
+    """Every module below ``src/flowdump`` with the first sentence of its docstring, a table for each package."""
+    parts = []
+    for folder in sorted({path.parent for path in pictures.SOURCE.rglob("*.py")}):
+        rows = []
+        for path in sorted(folder.glob("*.py")):
+            doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            first = re.split(r"(?<=[.:])\s", " ".join(doc.split("\n\n")[0].split()), maxsplit=1)[0].rstrip(":")
+            rows.append([code(path.name), re.sub(r":mod:`([^`]*)`", r"`\1`", first).replace("``", "`")])
+        name = "/".join(["flowdump", *folder.relative_to(pictures.SOURCE).parts])
+        parts.append(f"### `{name}/`\n\n{table(('module', 'what it is'), rows)}")
+    return "\n".join(parts)
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "tree": tree,
     "events": events,
     "options": options,
     "missing": missing,
@@ -208,6 +233,12 @@ def main() -> None:
         if after != before:
             path.write_text(after, encoding="utf-8")
             print(f"written: {path.name}")
+    for name, draw in pictures.PICTURES.items():
+        path = FOLDER / name
+        drawn = draw()
+        if not path.exists() or path.read_text(encoding="utf-8") != drawn:
+            path.write_text(drawn, encoding="utf-8")
+            print(f"written: {name}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python examples/make_sample.py [PATH]
 
 Ids and times are fixed, so the same file comes out each time (compressed bodies may differ between versions of zlib
-and brotli). Hosts are those that RFC 2606 and RFC 5737 keep free for examples; nobody's data is in it.
+and brotli). Hosts are those that RFC 2606 and RFC 5737 keep free for examples; it holds no real data.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class AuthInject:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         request = flow.request
-        # The host that is connected to; the Host header is anybody's word.
+        # The host that is connected to; the Host header may say anything.
         if self.is_meant(request.host) and (request.scheme == "https" or self.plain):
             request.headers.setdefault(self.header, self.value)
 

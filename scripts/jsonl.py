@@ -72,7 +72,7 @@ class JsonLines:
     def write(self, line: str) -> None:
         try:
             print(line, file=self.file or sys.stdout, flush=True)
-        except BrokenPipeError:  # whoever read it, head for one, has seen enough
+        except BrokenPipeError:  # the reader, such as head, has seen enough
             ctx.master.shutdown()
 
     requestheaders = tcp_start = udp_start = dns_request = begin

@@ -136,6 +136,12 @@ def test_generated_parts_are_up_to_date() -> None:
     assert used == set(generator.PARTS)
 
 
+def test_pictures_are_up_to_date() -> None:
+    pictures = _generator().pictures
+    old = [name for name, draw in pictures.PICTURES.items() if (DOCS / name).read_text(encoding="utf-8") != draw()]
+    assert old == [], "run: python docs/generate.py"
+
+
 def test_everything_appears() -> None:
     everything = "\n".join(TEXTS.values())
     wanted = [*EVENT_NAMES, *(spec.name for spec in OPTIONS), *filters.CODES, *ADDONS]

@@ -17,10 +17,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowdump.formats.har.network_out import microseconds
-from flowdump.formats.har.parts_out import dumps
+from flowdump.formats.har.json_text import Json, dumps
+from flowdump.formats.har.times import microseconds
 from flowdump.formats.har.values_in import as_version
-from flowdump.formats.har.websocket import UPGRADED, messages_json
+from flowdump.formats.har.websocket import UPGRADED, message_members
 
 if TYPE_CHECKING:
     from flowdump.http.flow import HTTPFlow, RequestData, Response, ResponseData
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _USUAL_VERSIONS = frozenset((b"HTTP/1.0", b"HTTP/1.1", b"HTTP/2.0", b"HTTP/3"))
 
 
-def add_remarks(flow: HTTPFlow, extra: dict[str, Any], last: int) -> None:
+def add_remarks(flow: HTTPFlow, extra: Json, last: int) -> None:
     """What concerns the flow as a whole; ``last`` is when an import takes an error to have happened, in
     microseconds.
     """
@@ -55,7 +55,7 @@ def _fits_json(key: Any, value: Any) -> bool:
     return type(key) is str
 
 
-def add_message(data: RequestData | ResponseData, own: dict[str, Any]) -> None:
+def add_message(data: RequestData | ResponseData, own: Json) -> None:
     """What of a request or response an import would not find out by itself."""
     if data.content is None:
         own["content"] = None
@@ -69,12 +69,13 @@ def add_message(data: RequestData | ResponseData, own: dict[str, Any]) -> None:
         own["http_version"] = version.decode("utf-8", "replace")
 
 
-def websocket_members(websocket: WebSocketData, response: Response | None, extra: dict[str, Any]) -> str:
-    """``,"_resourceType":"websocket","_webSocketMessages":[...]``; how it was closed goes into ``extra``."""
+def websocket_members(websocket: WebSocketData, response: Response | None, extra: Json) -> Json:
+    """``_resourceType`` and ``_webSocketMessages``; how the WebSocket was closed goes into ``extra``."""
     names = ("closed_by_client", "close_code", "close_reason", "timestamp_end")
     end = {name: value for name in names if (value := getattr(websocket, name)) is not None}
     if "timestamp_end" in end:
         end["timestamp_end"] = (microseconds(end["timestamp_end"]) or 0) / 1_000_000
     if end or response is None or response.status_code not in UPGRADED:
         extra["websocket"] = end
-    return f',"_resourceType":"websocket","_webSocketMessages":{messages_json(websocket.messages)}'
+    messages = [message_members(message) for message in websocket.messages]
+    return {"_resourceType": "websocket", "_webSocketMessages": messages}

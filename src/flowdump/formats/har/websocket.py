@@ -8,10 +8,9 @@ written as a binary one.
 from __future__ import annotations
 
 import binascii
-from json.encoder import encode_basestring as quote
 from typing import Any
 
-from flowdump.formats.har.network_out import microseconds
+from flowdump.formats.har.times import microseconds
 from flowdump.formats.har.values_in import as_dict, as_int, as_number, clean, to_bytes
 from flowdump.http.flow import HTTPFlow
 from flowdump.websocket import BINARY, TEXT, WebSocketData, WebSocketMessage
@@ -78,28 +77,25 @@ def _set_end(data: WebSocketData, own: dict[str, Any]) -> None:
 # -- writing ----------------------------------------------------------------------------------------------------------
 
 
-def messages_json(messages: list[WebSocketMessage]) -> str:
-    """The ``_webSocketMessages`` list."""
-    return f"[{','.join([_message_json(message) for message in messages])}]"
-
-
-def _message_json(message: WebSocketMessage) -> str:
-    content, opcode, more = message.content, message.type, ""
+def message_members(message: WebSocketMessage) -> dict[str, Any]:
+    """One item of ``_webSocketMessages``."""
+    content, opcode = message.content, int(message.type)
     if isinstance(content, str):  # text messages of old flow files
         content = to_bytes(content)
-    text = None
-    if opcode == TEXT:
-        text = _utf8(content)
-        if text is None:
-            opcode, more = BINARY, ',"_opcode":1'
-    data = quote(text) if text is not None else f'"{binascii.b2a_base64(content, newline=False).decode()}"'
+    text = _utf8(content) if opcode == TEXT else None
+    made: dict[str, Any] = {
+        "type": "send" if message.from_client else "receive",
+        "time": (microseconds(message.timestamp) or 0) / 1_000_000,
+        "opcode": BINARY if opcode == TEXT and text is None else opcode,
+        "data": binascii.b2a_base64(content, newline=False).decode() if text is None else text,
+    }
+    if opcode == TEXT and text is None:
+        made["_opcode"] = 1
     if message.dropped:
-        more += ',"_dropped":true'
+        made["_dropped"] = True
     if message.injected:
-        more += ',"_injected":true'
-    moment = (microseconds(message.timestamp) or 0) / 1_000_000
-    kind = "send" if message.from_client else "receive"
-    return f'{{"type":"{kind}","time":{moment},"opcode":{opcode:d},"data":{data}{more}}}'
+        made["_injected"] = True
+    return made
 
 
 def _utf8(content: bytes) -> str | None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import time
 from functools import lru_cache
-from json.encoder import encode_basestring as quote
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -44,12 +43,12 @@ def iso_date(moment: int) -> str:
 
 
 class Timings:
-    """The times of one entry: ``started`` (a date), ``time`` (total in ms), ``json`` (the ``timings`` object).
+    """The times of one entry: ``started`` (a date), ``time`` (total in ms), ``members`` (of the ``timings`` object).
 
     ``last`` is the moment at which everything was over, in microseconds, as an import will understand it.
     """
 
-    __slots__ = ("json", "last", "started", "time")
+    __slots__ = ("last", "members", "started", "time")
 
     def __init__(self, flow: HTTPFlow, opens_connection: bool, extra: dict[str, Any]) -> None:
         request = flow.request.data
@@ -71,11 +70,15 @@ class Timings:
         self.last = start + send + wait + receive
         self.started = iso_date(start)
         self.time = total / 1000
-        self.json = (
-            f'{{"blocked":-1,"dns":-1,"connect":{connect / 1000 if connect >= 0 else -1},'
-            f'"ssl":{ssl / 1000 if ssl >= 0 else -1},'
-            f'"send":{send / 1000},"wait":{wait / 1000},"receive":{receive / 1000}}}'
-        )
+        self.members = {
+            "blocked": -1,
+            "dns": -1,
+            "connect": connect / 1000 if connect >= 0 else -1,
+            "ssl": ssl / 1000 if ssl >= 0 else -1,
+            "send": send / 1000,
+            "wait": wait / 1000,
+            "receive": receive / 1000,
+        }
         if own:
             extra["times"] = own
 
@@ -118,8 +121,8 @@ def _connect(server: Server, start: int, own: dict[str, float | None]) -> tuple[
 # -- connections ------------------------------------------------------------------------------------------------------
 
 
-def network(flow: HTTPFlow) -> str:
-    """The members that name both ends: ``,"serverIPAddress":...``, empty where nothing is known."""
+def network(flow: HTTPFlow) -> dict[str, Any]:
+    """The members that name both ends, such as ``serverIPAddress``, as far as they are known. Not to be changed."""
     server, client = flow.server_conn, flow.client_conn
     peer = server.peername
     connection = server.id if peer or server.timestamp_start is not None else ""
@@ -131,29 +134,26 @@ def network(flow: HTTPFlow) -> str:
 
 
 @lru_cache(maxsize=512)
-def _network(connection: str, server: Any, client: Any, tls: tuple[Any, ...]) -> str:
+def _network(connection: str, server: Any, client: Any, tls: tuple[Any, ...]) -> dict[str, Any]:
     """Cached, as many flows share a connection."""
-    text = ""
+    made: dict[str, Any] = {}
     if server and server[0]:
-        text += f',"serverIPAddress":{quote(server[0])}'
+        made["serverIPAddress"] = server[0]
         if len(server) > 1:
-            text += f',"_serverPort":{server[1]:d}'
+            made["_serverPort"] = int(server[1])
     if connection:
-        text += f',"connection":{quote(connection)}'
+        made["connection"] = connection
     if client and client[0] and client[1]:
         host = f"[{client[0]}]" if ":" in client[0] else client[0]
-        text += f',"_clientAddress":{quote(f"{host}:{client[1]:d}")}'
+        made["_clientAddress"] = f"{host}:{client[1]:d}"
     if tls:
-        text += _security(*tls)
-    return text
-
-
-def _security(version: str, cipher: str | None, alpn: bytes | None, sni: str | None) -> str:
-    details = [f'"protocol":{quote(version.replace("TLSv", "TLS "))}']
-    if cipher:
-        details.append(f'"cipher":{quote(cipher)}')
-    if alpn:
-        details.append(f'"_alpn":{quote(alpn.decode("latin-1"))}')
-    if sni:
-        details.append(f'"_sni":{quote(sni)}')
-    return f',"_securityDetails":{{{",".join(details)}}}'
+        version, cipher, alpn, sni = tls
+        details = {"protocol": version.replace("TLSv", "TLS ")}
+        if cipher:
+            details["cipher"] = cipher
+        if alpn:
+            details["_alpn"] = alpn.decode("latin-1")
+        if sni:
+            details["_sni"] = sni
+        made["_securityDetails"] = details
+    return made

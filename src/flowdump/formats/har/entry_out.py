@@ -1,7 +1,7 @@
 """One flow as one entry of a HAR 1.2 document.
 
 An entry is built as plain dictionaries, in the order in which the specification prints the members, and serialised
-once: json's C encoder does that faster than text put together by hand. Times and connections are in
+once (:mod:`flowdump.formats.har.json_text`). Times and connections are in
 :mod:`flowdump.formats.har.times`, what HAR has no place for in :mod:`flowdump.formats.har.extension`.
 
 Choices, where tools differ:
@@ -29,7 +29,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from flowdump.formats.har import extension
-from flowdump.formats.har.json_text import Json, dumps
+from flowdump.formats.har.json_text import Json, entry_bytes
 from flowdump.formats.har.times import Timings, iso_date, microseconds, network
 from flowdump.formats.har.values_in import UNPARSED, Fields, encode_body
 from flowdump.http import content_coding, cookies, forms, urls
@@ -59,13 +59,9 @@ def entry_json(flow: HTTPFlow, *, opens_connection: bool = True) -> bytes:
     entry of a connection in a document.
     """
     try:
-        text = dumps(_entry(flow, opens_connection))
+        return entry_bytes(_entry(flow, opens_connection))
     except Exception as error:  # a value of a wrong type can be anywhere in a flow and raise anything
-        text = dumps(_poor_entry(flow, error))
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace")
+        return entry_bytes(_poor_entry(flow, error))
 
 
 def _entry(flow: HTTPFlow, opens_connection: bool) -> Json:

@@ -138,11 +138,11 @@ def _network(connection: str, server: Any, client: Any, tls: tuple[Any, ...]) ->
     """Cached, as many flows share a connection."""
     made: dict[str, Any] = {}
     if server and server[0]:
-        made["serverIPAddress"] = server[0]
+        made["serverIPAddress"] = _text(server[0])
         if len(server) > 1:
             made["_serverPort"] = int(server[1])
     if connection:
-        made["connection"] = connection
+        made["connection"] = _text(connection)
     if client and client[0] and client[1]:
         host = f"[{client[0]}]" if ":" in client[0] else client[0]
         made["_clientAddress"] = f"{host}:{client[1]:d}"
@@ -150,10 +150,17 @@ def _network(connection: str, server: Any, client: Any, tls: tuple[Any, ...]) ->
         version, cipher, alpn, sni = tls
         details = {"protocol": version.replace("TLSv", "TLS ")}
         if cipher:
-            details["cipher"] = cipher
+            details["cipher"] = _text(cipher)
         if alpn:
             details["_alpn"] = alpn.decode("latin-1")
         if sni:
-            details["_sni"] = sni
+            details["_sni"] = _text(sni)
         made["_securityDetails"] = details
     return made
+
+
+def _text(value: Any) -> str:
+    """Raises TypeError for a value that a script has set, and that is no text as the member of a HAR must be."""
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} instead of text")
+    return value

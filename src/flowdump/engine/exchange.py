@@ -38,11 +38,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from flowdump.engine.context import Context
-    from flowdump.engine.http1.framing import Fields, Framing
+    from flowdump.engine.http1.framing import Framing
     from flowdump.engine.http1.heads import RequestHead
     from flowdump.engine.interfaces import Body, ClientSide, Sink
     from flowdump.engine.upstream.connection import Origins, Upstream
     from flowdump.http.flow import HTTPFlow
+    from flowdump.http.headers import Fields
 
 #: Methods that may be sent again when a reused connection turns out to be dead (RFC 9110 section 9.2.2).
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from flowdump.http.headers import Fields
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flowdump.engine.http1.heads import Framing, RequestHead, ResponseHead
     from flowdump.engine.net.stream import Stream
     from flowdump.http.flow import Request, RequestData, Response, ResponseData
-
-Fields = tuple[tuple[bytes, bytes], ...]
 
 
 class Body(Protocol):

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from flowdump.engine.context import Services
-    from flowdump.engine.http1.framing import Fields
     from flowdump.engine.http1.heads import ResponseHead
     from flowdump.engine.net.stream import Stream
     from flowdump.flow import Flow
     from flowdump.http.flow import Response, ResponseData
+    from flowdump.http.headers import Fields
 
 
 def refusal(flow: Flow) -> str:

@@ -9,6 +9,9 @@ from typing import Any
 
 from flowdump.http.multidict import BaseMultiDict, MultiDict
 
+#: Header or trailer fields as they are on the wire: (name, value) pairs, in order.
+Fields = tuple[tuple[bytes, bytes], ...]
+
 
 def to_bytes(value: str | bytes) -> bytes:
     """``str`` as UTF-8 (surrogateescape), bytes as they are. Raises TypeError for anything else."""

@@ -39,7 +39,8 @@ class Spec(NamedTuple):
 
 _REPLAY = "server replay"
 _MODIFY = "modifying traffic from the command line"
-_TLS_VERSIONS = ("UNBOUNDED", "SSL3", "TLS1", "TLS1_1", "TLS1_2", "TLS1_3")
+#: Values of the ``tls_version_*`` options, lowest first.
+TLS_VERSIONS = ("UNBOUNDED", "SSL3", "TLS1", "TLS1_1", "TLS1_2", "TLS1_3")
 
 #: Sections of ``--help``, in order.
 GROUPS = ("Proxy", "Input and output", "Scripts", "Display", "Changing flows", "Running")
@@ -145,10 +146,10 @@ OPTIONS = (
     Spec("ssl_insecure", "bool", False, "Do not verify origins.", flags=("-k", "--ssl-insecure"), group=_PROXY),
     Spec("ssl_verify_upstream_trusted_ca", "str?", None, "A file of trusted authorities for origins."),
     Spec("ssl_verify_upstream_trusted_confdir", "str?", None, "A folder of trusted authorities for origins."),
-    Spec("tls_version_client_min", "str", "TLS1_2", "The lowest TLS version for clients.", _TLS_VERSIONS),
-    Spec("tls_version_client_max", "str", "UNBOUNDED", "The highest TLS version for clients.", _TLS_VERSIONS),
-    Spec("tls_version_server_min", "str", "TLS1_2", "The lowest TLS version for origins.", _TLS_VERSIONS),
-    Spec("tls_version_server_max", "str", "UNBOUNDED", "The highest TLS version for origins.", _TLS_VERSIONS),
+    Spec("tls_version_client_min", "str", "TLS1_2", "The lowest TLS version for clients.", TLS_VERSIONS),
+    Spec("tls_version_client_max", "str", "UNBOUNDED", "The highest TLS version for clients.", TLS_VERSIONS),
+    Spec("tls_version_server_min", "str", "TLS1_2", "The lowest TLS version for origins.", TLS_VERSIONS),
+    Spec("tls_version_server_max", "str", "UNBOUNDED", "The highest TLS version for origins.", TLS_VERSIONS),
     Spec("ciphers_client", "str?", None, "OpenSSL cipher list for clients."),
     Spec("ciphers_server", "str?", None, "OpenSSL cipher list for origins."),
     Spec("tls_ecdh_curve_client", "str?", None, "The elliptic curve for clients."),

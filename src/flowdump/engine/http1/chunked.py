@@ -17,7 +17,8 @@ import re
 from typing import Final
 
 from flowdump.engine.errors import Peer, ProtocolError
-from flowdump.engine.http1.framing import CRLF, MAX_FIELDS, Fields, read_fields, refusal, shown
+from flowdump.engine.http1.framing import CRLF, MAX_FIELDS, read_fields, refusal, shown
+from flowdump.http.headers import Fields
 
 #: Bytes of a chunk up to which it is given whole.
 WHOLE: Final = 64 * 1024

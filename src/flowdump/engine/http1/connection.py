@@ -24,6 +24,7 @@ from flowdump.engine.http1.heads import (
     parse_response_head,
     response_head_bytes,
 )
+from flowdump.http.headers import Fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from flowdump.engine.net.stream import Stream
     from flowdump.http.flow import Request, RequestData, Response, ResponseData
 
-Fields = tuple[tuple[bytes, bytes], ...]
 
 #: Bodies without chunks are passed on in pieces of at most this many bytes.
 PIECE: Final = 256 * 1024

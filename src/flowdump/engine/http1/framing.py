@@ -19,8 +19,8 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from flowdump.engine.errors import Peer, ProtocolError
+from flowdump.http.headers import Fields
 
-Fields = tuple[tuple[bytes, bytes], ...]
 Facts = dict[bytes, bytes]
 
 CRLF: Final = b"\r\n"

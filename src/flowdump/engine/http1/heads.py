@@ -35,7 +35,6 @@ from flowdump.engine.http1.framing import (
     NONE,
     USUAL,
     Facts,
-    Fields,
     Framing,
     facts_of,
     framing,
@@ -47,6 +46,7 @@ from flowdump.engine.http1.framing import (
     upgrade_of,
 )
 from flowdump.http import urls
+from flowdump.http.headers import Fields
 from flowdump.http.status_codes import RESPONSES
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowdump.engine.http1.chunked import encode_chunk, last_chunk
-from flowdump.engine.http1.framing import CHUNKED, CLOSE, NONE, Fields, Framing, options
+from flowdump.engine.http1.framing import CHUNKED, CLOSE, NONE, Framing, options
 from flowdump.engine.http1.heads import forwarded, request_head_bytes, response_head_bytes
+from flowdump.http.headers import Fields
 from flowdump.http.status_codes import RESPONSES
 
 if TYPE_CHECKING:

@@ -22,11 +22,11 @@ from flowdump.engine.http2.stream import CANCEL, NO_ERROR, REFUSED_STREAM, Http2
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flowdump.engine.http1.framing import Fields
     from flowdump.engine.http1.heads import RequestHead, ResponseHead
     from flowdump.engine.net.stream import Stream
     from flowdump.engine.upstream.connection import Upstream
     from flowdump.http.flow import Request, RequestData
+    from flowdump.http.headers import Fields
     from flowdump.options.store import Options
 
 #: Seconds in which a ping has to be answered. A round trip takes one at most; an origin may be busy.

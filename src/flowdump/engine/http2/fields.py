@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Final
 
 from hpack import NeverIndexedHeaderTuple
 
-from flowdump.engine.http1.framing import CHUNKED, MAX_FIELDS, NONE, Facts, Fields, Framing, framing, refusal, shown
+from flowdump.engine.http1.framing import CHUNKED, MAX_FIELDS, NONE, Facts, Framing, framing, refusal, shown
 from flowdump.engine.http1.heads import RequestHead, ResponseHead, forwarded, is_authority
 from flowdump.http import urls
+from flowdump.http.headers import Fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
     from flowdump.engine.context import Context
     from flowdump.engine.errors import ConnectionFailure
-    from flowdump.engine.http1.framing import Fields, Framing
+    from flowdump.engine.http1.framing import Framing
     from flowdump.engine.http1.heads import RequestHead, ResponseHead
     from flowdump.engine.net.stream import Stream
     from flowdump.engine.upstream.connection import Origins
     from flowdump.http.flow import HTTPFlow, Response, ResponseData
+    from flowdump.http.headers import Fields
 
 
 async def serve(context: Context, stream: Stream, origins: Origins) -> None:

@@ -22,8 +22,8 @@ from flowdump.engine.http1.framing import refusal
 
 if TYPE_CHECKING:
     from flowdump.engine.errors import Peer
-    from flowdump.engine.http1.framing import Fields
     from flowdump.engine.net.stream import Stream
+    from flowdump.http.headers import Fields
 
 #: Bytes queued on one stream above which its sender waits, and below which it goes on.
 QUEUE_HIGH: Final = 256 * 1024

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from flowdump.engine.errors import TlsError
 from flowdump.engine.tls.codec import Session, TlsCodec
 from flowdump.exceptions import OptionsError
+from flowdump.options.table import TLS_VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,13 +45,11 @@ MAX_SESSIONS: Final = 256
 #: With a key log every context holds a file open.
 MAX_CLIENT_CONTEXTS_LOGGING: Final = 64
 
-#: Values of the ``tls_version_*`` options, lowest first.
+#: The values of the ``tls_version_*`` options that are versions, lowest first, as the ssl module names them.
 _VERSIONS: Final = {
-    "SSL3": ssl.TLSVersion.SSLv3,
-    "TLS1": ssl.TLSVersion.TLSv1,
-    "TLS1_1": ssl.TLSVersion.TLSv1_1,
-    "TLS1_2": ssl.TLSVersion.TLSv1_2,
-    "TLS1_3": ssl.TLSVersion.TLSv1_3,
+    name: ssl.TLSVersion[name.replace("TLS", "TLSv").replace("SSL", "SSLv")]
+    for name in TLS_VERSIONS
+    if name != "UNBOUNDED"
 }
 
 #: SSL_OP_LEGACY_SERVER_CONNECT, which the ssl module has a name for from Python 3.12 on.

@@ -19,6 +19,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from flowdump.connection import TLS_VERSIONS
 from flowdump.formats.flowfile.stored_modes import storable_mode
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 MAX_METADATA_DEPTH: Final = 195
 """How deep metadata may nest; leaves room for the levels around it below the 200 that tnetstring.py allows."""
 
-TLS_VERSIONS: Final = frozenset(
-    ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", "DTLSv0.9", "DTLSv1", "DTLSv1.2", "QUICv1")
-)
 VIA_SCHEMES: Final = frozenset(("http", "https", "http3", "tls", "dtls", "tcp", "udp", "dns", "quic"))
 
 _OPCODES: Final = frozenset((0, 1, 2, 8, 9, 10))

@@ -31,8 +31,9 @@ from typing import TYPE_CHECKING, Any
 from flowdump.formats.har import extension
 from flowdump.formats.har.json_text import Json, entry_bytes
 from flowdump.formats.har.times import Timings, iso_date, microseconds, network
-from flowdump.formats.har.values_in import UNPARSED, Fields, encode_body
+from flowdump.formats.har.values_in import UNPARSED, encode_body
 from flowdump.http import content_coding, cookies, forms, urls
+from flowdump.http.headers import Fields
 
 if TYPE_CHECKING:
     from flowdump.http.flow import HTTPFlow, Request, RequestData, Response

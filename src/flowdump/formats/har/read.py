@@ -31,7 +31,6 @@ from flowdump.formats.har import json_array
 from flowdump.formats.har.network_in import Moments, client, server
 from flowdump.formats.har.values_in import (
     UNPARSED,
-    Fields,
     as_dict,
     as_int,
     as_number,
@@ -48,7 +47,7 @@ from flowdump.formats.har.values_in import (
 from flowdump.formats.har.websocket import websocket_data
 from flowdump.http import urls
 from flowdump.http.flow import HTTPFlow, Request, RequestData, Response, ResponseData
-from flowdump.http.headers import Headers
+from flowdump.http.headers import Fields, Headers
 from flowdump.http.status_codes import RESPONSES
 
 #: For compressed HARs: what a few hundred kilobytes can expand to must not fill the memory of a small machine.

@@ -12,8 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from flowdump.http import content_coding
-
-Fields = tuple[tuple[bytes, bytes], ...]
+from flowdump.http.headers import Fields
 
 #: (scheme, host, port, path) of a URL of our own export that cannot be parsed: a script has set the host to nonsense.
 UNPARSED = (b"http", "", 80, b"/")

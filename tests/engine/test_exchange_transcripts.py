@@ -145,7 +145,7 @@ class MemoryClient(MemorySink):
 
 
 class MemoryOrigin(MemorySink):
-    """The server side: answers a complete request with heads in order. An exception among them is raised in its turn."""
+    """The server side: answers a complete request with heads in order; an exception among them is raised."""
 
     served = 0
     answered = False

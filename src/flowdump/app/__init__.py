@@ -1,7 +1,7 @@
 """The composition root: options, scripts, inputs and outputs become one run with one exit code.
 
-``base.py`` holds what every run has: scripts, sinks (the display, the flow file, the HAR), signals, streams, the exit
-code. ``offline.py`` is the run over saved flows, ``live.py`` the one with the proxy.
+``run.py`` holds what every run has: scripts, sinks (the display, the flow file, the HAR), signals, streams, the exit
+code. ``saved.py`` is the run over saved flows, ``live.py`` the one with the proxy.
 
 A run without scripts never waits for anything, so it is driven by hand; :mod:`asyncio`, a fifth of the start-up, is
 imported for scripts only.
@@ -29,9 +29,9 @@ def start(options: Options, log: EventLog) -> int:
         return _run_live(options, log)
     if not has_input:
         raise UserError("nothing to do: -n starts no proxy, and no -r names flows to read")
-    from flowdump.app.saved import OfflineRun
+    from flowdump.app.saved import SavedRun
 
-    work = OfflineRun(options, log).main()
+    work = SavedRun(options, log).main()
     if not options.scripts and not options.client_replay:
         # Run a coroutine that never waits.
         try:
@@ -49,9 +49,9 @@ def declare(options: Options, log: EventLog) -> None:
     import asyncio
 
     async def load() -> None:
-        from flowdump.app.saved import OfflineRun
+        from flowdump.app.saved import SavedRun
 
-        await OfflineRun(options, log).declare()
+        await SavedRun(options, log).declare()
 
     asyncio.run(load())
 
@@ -61,10 +61,10 @@ def commands(options: Options, log: EventLog) -> str:
     import asyncio
 
     async def load() -> str:
-        from flowdump.app.saved import OfflineRun
+        from flowdump.app.saved import SavedRun
         from flowdump.runtime import commands as command
 
-        run = OfflineRun(options, log)
+        run = SavedRun(options, log)
         await run.declare()
         return command.listing(run.master.commands)
 

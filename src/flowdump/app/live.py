@@ -10,7 +10,7 @@ from flowdump.addons.onboarding import Onboarding
 from flowdump.addons.proxyauth import ProxyAuth
 from flowdump.addons.proxyserver import ProxyServer
 from flowdump.addons.upstream_auth import UpstreamAuth
-from flowdump.app.saved import OfflineRun
+from flowdump.app.saved import SavedRun
 from flowdump.connection import hostport
 from flowdump.engine.listen.proxy import Proxy
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flowdump.runtime.log import EventLog
 
 
-class LiveRun(OfflineRun):
+class LiveRun(SavedRun):
     """Serves clients until it is told to end: by a signal, or by a script's ``ctx.master.shutdown()``."""
 
     def __init__(self, options: Options, log: EventLog) -> None:

@@ -37,7 +37,7 @@ MAX_OPEN = 16
 TURN = 0.02
 
 
-class OfflineRun(Run):
+class SavedRun(Run):
     """One run over saved flows."""
 
     def __init__(self, options: Options, log: EventLog) -> None:

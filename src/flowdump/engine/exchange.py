@@ -1,7 +1,7 @@
 """THE life of a request.
 
 One client, one request, one response: events, buffering or streaming, the origin, limits, errors. It talks to the
-client through a ``ClientSide`` and to an origin through a ``ServerSide`` (``sides.py``); the code is the same in every
+client through a ``ClientSide`` and to an origin through a ``ServerSide`` (``interfaces.py``); the code is the same in every
 mode and for every version of HTTP.
 
 ::

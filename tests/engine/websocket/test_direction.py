@@ -12,7 +12,7 @@ from tests.support.websocket import MASK, frame
 from tests.support.ws_frames import read
 
 from flowdump.engine.websocket import direction
-from flowdump.engine.websocket.direction import Way, Whole
+from flowdump.engine.websocket.direction import Direction, Whole
 from flowdump.engine.websocket.frames import Agreement, Decoder, Deflate
 from flowdump.websocket import BINARY, WebSocketMessage
 
@@ -26,10 +26,10 @@ class Side:
         self.peer = peer
 
 
-def way(here: Deflate | None, there: Deflate | None) -> Way:
+def way(here: Deflate | None, there: Deflate | None) -> Direction:
     """From a client, with what was agreed on at each side."""
     sides: list[Any] = [Side("client"), Side("server")]
-    return Way(sides[0], sides[1], (Agreement(client=here), Agreement(client=there)), None)
+    return Direction(sides[0], sides[1], (Agreement(client=here), Agreement(client=there)), None)
 
 
 class Client:
@@ -51,7 +51,7 @@ class Client:
         return frame(first, payload[:cut], MASK) + frame(0x80, payload[cut:], MASK)
 
 
-def wholes(through: Way, data: bytes) -> list[Whole]:
+def wholes(through: Direction, data: bytes) -> list[Whole]:
     buffer = bytearray(data)
     found = []
     while (piece := through.decoder.next(buffer)) is not None:

@@ -1,6 +1,6 @@
 """HTTP/2 towards a client: ``serve`` runs a connection, and one exchange per stream in a task of its own.
 
-A stream is a ``ClientSide`` (``sides.py``). What cannot be understood ends its stream, or where framing is in doubt
+A stream is a ``ClientSide`` (``interfaces.py``). What cannot be understood ends its stream, or where framing is in doubt
 its connection, and is recorded as a flow with an error.
 """
 

@@ -42,7 +42,7 @@ class Whole(NamedTuple):
     compressed: bool
 
 
-class Way:
+class Direction:
     """One direction: from ``source`` to ``sink``."""
 
     __slots__ = (
@@ -158,4 +158,4 @@ class Way:
         await self.drain()
 
     def __repr__(self) -> str:
-        return f"Way({self.source.peer} → {self.sink.peer}{', diverged' if self.diverged else ''})"
+        return f"Direction({self.source.peer} → {self.sink.peer}{', diverged' if self.diverged else ''})"

@@ -1,7 +1,7 @@
 """A WebSocket between a client and a server (RFC 6455): its messages, as they pass.
 
 Three tasks: one per direction, and one for what scripts inject. A direction takes frames off its decoder, puts them
-together to messages, tells the addons, and writes them to the other side (``ws_way.Way``).
+together to messages, tells the addons, and writes them to the other side (``direction.Direction``).
 
 One message at a time has its event, whichever direction it is from, so that ``flow.websocket.messages[-1]`` is the one
 that the event is about, also for handlers that wait.
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from flowdump.engine.context import raise_if_killed
 from flowdump.engine.errors import ConnectionFailure, Killed, Peer
 from flowdump.engine.message_content import settle
-from flowdump.engine.websocket.direction import Way, Whole
+from flowdump.engine.websocket.direction import Direction, Whole
 from flowdump.engine.websocket.frames import ABNORMAL, CLOSE, NO_STATUS, Agreement, Piece, Violation, agreement
 from flowdump.flow import Error
 from flowdump.runtime.hooks import fire
@@ -96,8 +96,8 @@ class Relay:
         self._kept_limit = options.size("websocket_kept_limit")
         self._is_streamed = options.stream_websockets and agreements[0] == agreements[1]
         limit = None if self._is_streamed else self._message_limit
-        self._from_client = Way(client, server, agreements, limit)
-        self._from_server = Way(server, client, agreements, limit)
+        self._from_client = Direction(client, server, agreements, limit)
+        self._from_server = Direction(server, client, agreements, limit)
         client.idle_limit = server.idle_limit = options.tcp_timeout or None
         #: Held while a message has its event.
         self._event = asyncio.Lock()
@@ -185,7 +185,7 @@ class Relay:
 
     # -- messages ------------------------------------------------------------------------------------------------
 
-    async def _pass(self, way: Way) -> None:
+    async def _pass(self, way: Direction) -> None:
         """One direction, message by message, up to and including its close frame."""
         hooks = self._context.hooks
         pending: list[bytes] = []
@@ -227,7 +227,7 @@ class Relay:
             way.write_all(pending)
             await self._message(way, whole)
 
-    async def _message(self, way: Way, whole: Whole) -> None:
+    async def _message(self, way: Direction, whole: Whole) -> None:
         """A message and its event."""
         message = WebSocketMessage(whole.opcode, way.is_client, whole.content)
         async with self._event:
@@ -243,7 +243,7 @@ class Relay:
             self._warn(f"a script set the type of a message to {message.type!r}, not 1 or 2: not changed")
             message.type = whole.opcode
 
-    async def _stream(self, way: Way) -> None:
+    async def _stream(self, way: Direction) -> None:
         """One direction, frame by frame, large ones piece by piece; messages are recorded after that."""
         turn = 0
         while True:
@@ -269,7 +269,7 @@ class Relay:
                 turn = 0
                 await asyncio.sleep(0)
 
-    async def _record(self, way: Way, piece: Piece) -> None:
+    async def _record(self, way: Direction, piece: Piece) -> None:
         """Note what has gone out; the event of a message comes after its last frame, and changes nothing."""
         way.content += piece.content
         if self._message_limit is not None and len(way.content) > self._message_limit:
@@ -286,7 +286,7 @@ class Relay:
             self._warn("stream_websockets forwards messages before scripts see them: what a script did has no effect")
             message.dropped, message.content, message.type = False, content, piece.opcode
 
-    def _close_frame(self, way: Way, payload: bytes) -> None:
+    def _close_frame(self, way: Direction, payload: bytes) -> None:
         code = int.from_bytes(payload[:2], "big") if payload else NO_STATUS
         self._closed(way.is_client, code, payload[2:].decode())
 

@@ -1,8 +1,8 @@
 """THE life of a request.
 
 One client, one request, one response: events, buffering or streaming, the origin, limits, errors. It talks to the
-client through a ``ClientSide`` and to an origin through a ``ServerSide`` (``interfaces.py``); the code is the same in every
-mode and for every version of HTTP.
+client through a ``ClientSide`` and to an origin through a ``ServerSide`` (``interfaces.py``); the code is the same in
+every mode and for every version of HTTP.
 
 ::
 

@@ -1,7 +1,7 @@
 """HTTP/2 towards an origin: one connection for all exchanges of a client session with it, one stream for each.
 
-A stream is a ``ServerSide`` (``interfaces.py``). The origin says how many it takes at a time; exchanges above that limit
-wait. A connection that has nothing to do is pinged now and then (``http2_ping_keepalive``), since the networks in
+A stream is a ``ServerSide`` (``interfaces.py``). The origin says how many it takes at a time; exchanges above that
+limit wait. A connection that has nothing to do is pinged now and then (``http2_ping_keepalive``), since the networks in
 between forget connections that are silent; one whose answer does not come is dead.
 """
 

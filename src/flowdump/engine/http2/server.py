@@ -1,7 +1,7 @@
 """HTTP/2 towards a client: ``serve`` runs a connection, and one exchange per stream in a task of its own.
 
-A stream is a ``ClientSide`` (``interfaces.py``). What cannot be understood ends its stream, or where framing is in doubt
-its connection, and is recorded as a flow with an error.
+A stream is a ``ClientSide`` (``interfaces.py``). What cannot be understood ends its stream, or where framing is in
+doubt its connection, and is recorded as a flow with an error.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """``python -m flowdump.compat MODULE ARGUMENT…``: run a module, such as pytest, on flowdump instead of mitmproxy.
 
-The path of a program does as well: ``python -m flowdump.compat program.py``.
+To run a program: ``python -m flowdump.compat program.py``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from flowdump import compat
 
 
 def main() -> None:
-    """Run the module or the file that the first argument names; its exit code is ours."""
+    """Run the module or the file that the first argument names, and exit with its code."""
     if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
         sys.exit(
             "usage: python -m flowdump.compat MODULE ARGUMENT…, for example: python -m flowdump.compat pytest tests"
@@ -27,7 +27,7 @@ def main() -> None:
     if "" not in sys.path:  # as for python -m MODULE
         sys.path.insert(0, "")
     if sys.argv[0] == "pytest":
-        # pytest tells its workers (xdist), which are processes of their own, of plugins only.
+        # The workers of pytest-xdist are processes of their own; pytest passes only its plugins on to them.
         sys.argv[1:1] = ["-p", "flowdump.compat"]
         for name in [name for name in sys.modules if name.partition(".")[0] == "flowdump"]:
             del sys.modules[name]

@@ -1,8 +1,8 @@
-"""Serves the modules of the façade: a finder in front of :data:`sys.meta_path`, and the loader of its modules.
+"""The import hook of the façade: a finder at the front of :data:`sys.meta_path`, and the loader of its modules.
 
-The finder comes first, so the names resolve to flowdump even where a real mitmproxy is installed beside it: a script
-would otherwise get classes of which no flow is an instance. Importing a module below these packages that is not in the
-table is an ImportError that names it.
+The finder comes first, so that the names resolve to flowdump even if a real mitmproxy is installed: a script would
+otherwise get classes of which no flow is an instance. Importing a module below these packages that is not in the table
+raises an ImportError that names it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ PACKAGES = ("mitmproxy", "libmproxy", "netlib")
 
 
 class Finder(MetaPathFinder):
-    """Resolves the names of the façade, and refuses those below its packages that it does not have."""
+    """Finds the modules of the façade, and refuses other modules of its packages."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if fullname.partition(".")[0] not in PACKAGES:
             return None
         if fullname not in MODULES:
-            # Without a name on the exception: "from mitmproxy import x" replaces one that says x by a poorer text.
+            # The exception has no name attribute: "from mitmproxy import x" would replace its text if it named x.
             raise ModuleNotFoundError(_reason(fullname))
         is_package = any(name.startswith(f"{fullname}.") for name in MODULES)
         return ModuleSpec(
@@ -41,14 +41,14 @@ class FacadeLoader(Loader):
     def exec_module(self, module: ModuleType) -> None:
         name = module.__name__
         if name.partition(".")[0] != "mitmproxy":
-            older_names.install()  # these packages are older than the scripting API of today
+            older_names.install()  # scripts that import these packages use older attributes
         module.__doc__ = f"The names of ``{name}``, served by flowdump."
         names: dict[str, Any] = {}
         for place, listed in MODULES[name].items():
             names |= _names_of(place, listed)
         for each in names:
-            # ``mitmproxy.script.concurrent`` is a function and a module. Importing the module sets it as an attribute
-            # of its package, so it is imported first, and the function replaces it for good.
+            # ``mitmproxy.script.concurrent`` is a function and a module. Importing the module later would replace the
+            # function in the package, so the module is imported first.
             if f"{name}.{each}" in MODULES:
                 importlib.import_module(f"{name}.{each}")
         vars(module).update(names)
@@ -56,7 +56,7 @@ class FacadeLoader(Loader):
 
 
 def _names_of(place: str, listed: str) -> dict[str, Any]:
-    """The names that a module of the façade takes from one place, with their values."""
+    """The names that a module of the façade takes from one place, and their values."""
     path, _, attribute = place.partition(":")
     if path.startswith("shims."):
         path = f"compat.{path}"
@@ -92,10 +92,10 @@ def _is_below(name: str, packages: tuple[str, ...]) -> bool:
 
 
 def install(*, older: bool = False) -> None:
-    """Put the finder first, once; names that were imported from elsewhere are forgotten.
+    """Install the finder, once, and drop modules of these names that were imported from elsewhere.
 
-    ``older`` also gives flows and messages the attributes of older scripting generations, for programs and test suites.
-    Scripts get them by themselves when they are loaded.
+    ``older`` also gives flows and messages the attributes of older scripting generations, for programs and test suites;
+    loading an older script does so by itself.
     """
     if older:
         older_names.install()
@@ -106,7 +106,7 @@ def install(*, older: bool = False) -> None:
 
 
 def uninstall() -> None:
-    """Take the finder away again, and with it every module that it resolved."""
+    """Remove the finder, and all modules that it served."""
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Finder)]
     _forget()
 

@@ -1,11 +1,13 @@
-"""The façade as one table: every module of ``mitmproxy``, ``libmproxy`` and ``netlib`` that flowdump serves.
+"""The façade as one table: each module of ``mitmproxy``, ``libmproxy`` and ``netlib`` that flowdump serves.
 
-A key is a module as scripts import it. Its value says where its names come from: the place is a module below
-``flowdump`` (``shims.…`` stands for ``flowdump.compat.shims.…``; a place that is itself in the façade is written
-in full), the text lists the names. ``NEW=OLD`` gives the name ``OLD`` of that place under the name ``NEW``. A place may
-be ``module:DICT`` with the names ``*``: then the items of that dict are the names.
+A key is a module that scripts import. Its value maps places to the names that the module takes from them:
 
-:mod:`flowdump.compat.finder` makes modules of this table when scripts import them.
+- A place is a module below ``flowdump``; ``shims.…`` is short for ``compat.shims.…``. Another module of the façade is
+  written in full: ``mitmproxy.net.dns``.
+- ``NEW=OLD`` serves the name ``OLD`` of that place as ``NEW``.
+- ``module:DICT`` with the names ``*`` serves the items of a dictionary.
+
+:mod:`flowdump.compat.finder` builds modules from this table when scripts import them.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ MODULES: dict[str, dict[str, str]] = {
     },
     "libmproxy.filt": {"filters": "match parse"},
     "libmproxy.flow": {
-        "shims.flow_io": "FlowReader FlowWriter",
+        "formats.flowfile": "FlowWriter",
+        "shims.flow_io": "FlowReader",
         "shims.older_http": "Request=HTTPRequest Response=HTTPResponse",
         "connection": "ClientConnect=Client ClientDisconnect=Client",
         "flow": "Error Flow",
@@ -73,15 +76,19 @@ MODULES: dict[str, dict[str, str]] = {
     "mitmproxy.connection": {"connection": "Address Client Connection ConnectionState Server TransportProtocol"},
     "mitmproxy.connections": {"connection": "ClientConnection=Client ServerConnection=Server"},
     "mitmproxy.contentviews": {
+        "contentviews.custom": (
+            "Contentview InteractiveContentview Metadata View format_dict format_pairs format_text"
+        ),
         "shims.contentviews": (
-            "Contentview ContentviewResult InteractiveContentview Metadata SyntaxHighlight TViewLine TViewResult "
-            "View add format_dict format_pairs format_text get get_message_content_view prettify_message remove"
-        )
+            "ContentviewResult SyntaxHighlight TViewLine TViewResult add get get_message_content_view prettify_message "
+            "remove"
+        ),
     },
     "mitmproxy.contentviews.base": {
-        "shims.contentviews": "TViewLine TViewResult View format_dict format_pairs format_text"
+        "contentviews.custom": "View format_dict format_pairs format_text",
+        "shims.contentviews": "TViewLine TViewResult",
     },
-    "mitmproxy.controller": {"shims.controller": "Reply handler"},
+    "mitmproxy.controller": {"scripting.older.names": "Reply", "shims.controller": "handler"},
     "mitmproxy.coretypes": {},
     "mitmproxy.coretypes.multidict": {"http.multidict": "MultiDict MultiDictView"},
     "mitmproxy.coretypes.serializable": {"shims.serializable": "Serializable"},
@@ -99,20 +106,25 @@ MODULES: dict[str, dict[str, str]] = {
         )
     },
     "mitmproxy.filt": {"filters": "match parse"},
-    "mitmproxy.flow": {"shims.flow_io": "FlowReader FlowWriter", "flow": "Error Flow"},
+    "mitmproxy.flow": {"formats.flowfile": "FlowWriter", "shims.flow_io": "FlowReader", "flow": "Error Flow"},
     "mitmproxy.flowfilter": {"filters": "TFilter match parse"},
     "mitmproxy.hooks": {"shims.hook_objects": "ConfigureHook DoneHook Hook RunningHook UpdateHook all_hooks"},
     "mitmproxy.http": {
         "shims.older_http": "HTTPRequest HTTPResponse decoded make_connect_response make_error_response",
         "http": "HTTPFlow Headers Message Request RequestData Response ResponseData",
     },
-    "mitmproxy.io": {"shims.flow_io": "FilteredFlowWriter FlowReader FlowWriter read_flows_from_paths"},
+    "mitmproxy.io": {
+        "formats.flowfile": "FlowWriter",
+        "shims.flow_io": "FilteredFlowWriter FlowReader read_flows_from_paths",
+    },
     "mitmproxy.io.har": {"shims.har": "request_to_flow"},
-    "mitmproxy.io.io": {"shims.flow_io": "FilteredFlowWriter FlowReader FlowWriter read_flows_from_paths"},
-    "mitmproxy.io.tnetstring": {"shims.flow_io": "dump dumps load loads"},
+    "mitmproxy.io.io": {
+        "formats.flowfile": "FlowWriter",
+        "shims.flow_io": "FilteredFlowWriter FlowReader read_flows_from_paths",
+    },
+    "mitmproxy.io.tnetstring": {"formats.flowfile.tnetstring": "dumps loads", "shims.flow_io": "dump load"},
     "mitmproxy.log": {
-        "shims.log_handlers": "MitmFormatter MitmLogHandler",
-        "shims.small": "LogLevels log_tier",
+        "shims.log_handlers": "LogLevels MitmFormatter MitmLogHandler log_tier",
         "runtime.log": "ALERT Log=EventLog LogEntry",
     },
     "mitmproxy.master": {"runtime.master": "Master"},
@@ -137,11 +149,13 @@ MODULES: dict[str, dict[str, str]] = {
     "mitmproxy.net.encoding": {"shims.encoding": "decode encode"},
     "mitmproxy.net.http": {"shims.older_http": "decoded", "http": "Headers Message Request Response"},
     "mitmproxy.net.http.cookies": {
+        "http.cookies": "format_cookie_header",
+        "http.response": "CookieAttrs=CookieAttributes",
         "shims.cookies": (
-            "CookieAttrs format_cookie_header format_set_cookie_header get_expiration_ts group_cookies is_expired "
+            "format_set_cookie_header get_expiration_ts group_cookies is_expired "
             "parse_cookie_header parse_cookie_headers parse_set_cookie_header parse_set_cookie_headers "
             "refresh_set_cookie_header"
-        )
+        ),
     },
     "mitmproxy.net.http.encoding": {"shims.encoding": "decode encode"},
     "mitmproxy.net.http.headers": {
@@ -213,20 +227,20 @@ MODULES: dict[str, dict[str, str]] = {
     "mitmproxy.types": {"runtime.arguments": "Choice Cmd CmdArgs CutSpec Data Marker Path Space Unknown"},
     "mitmproxy.udp": {"udp": "UDPFlow UDPMessage"},
     "mitmproxy.utils": {},
-    "mitmproxy.utils.asyncio_utils": {"shims.small": "create_task"},
+    "mitmproxy.utils.asyncio_utils": {"shims.utils": "create_task"},
     "mitmproxy.utils.human": {
         "shims.human": (
             "format_address format_timestamp format_timestamp_with_milli parse_size pretty_duration pretty_size"
         )
     },
-    "mitmproxy.utils.sliding_window": {"shims.small": "window"},
+    "mitmproxy.utils.sliding_window": {"shims.utils": "window"},
     "mitmproxy.utils.strutils": {
         "shims.strutils": (
             "always_bytes always_str bytes_to_escaped_str clean_hanging_newline cut_after_n_lines "
             "escape_control_characters escaped_str_to_bytes hexdump is_mostly_bin is_xml"
         )
     },
-    "mitmproxy.utils.typecheck": {"shims.small": "check_option_type typespec_to_str"},
+    "mitmproxy.utils.typecheck": {"shims.options": "check_option_type typespec_to_str"},
     "mitmproxy.version": {
         "flow": "FLOW_FORMAT_VERSION=STATE_VERSION",
         "shims.versions": "VERSION MITMPROXY get_dev_version",
@@ -240,7 +254,8 @@ MODULES: dict[str, dict[str, str]] = {
         "http.flow": "Headers",
     },
     "netlib.http.cookies": {
-        "shims.cookies": "format_cookie_header format_set_cookie_header parse_cookie_header parse_set_cookie_header"
+        "http.cookies": "format_cookie_header",
+        "shims.cookies": "format_set_cookie_header parse_cookie_header parse_set_cookie_header",
     },
     "netlib.http.headers": {"shims.content_type": "assemble_content_type parse_content_type", "http.flow": "Headers"},
     "netlib.http.http1": {
@@ -279,7 +294,7 @@ USER_INTERFACES = (
     "libmproxy.web",
 )
 
-#: Modules of mitmproxy's protocol layers, of which flowdump has none.
+#: Modules of mitmproxy's protocol layers, which flowdump does not have.
 PROTOCOL_LAYERS = (
     "mitmproxy.proxy.layer",
     "mitmproxy.proxy.layers",

@@ -1,4 +1,4 @@
-"""The views of the running program: scripts add theirs."""
+"""``mitmproxy.contentviews``: look up content views, add and remove those of scripts, and render bodies with them."""
 
 from __future__ import annotations
 
@@ -7,25 +7,16 @@ from typing import Any, Literal, NamedTuple
 
 from flowdump import contentviews, ctx
 from flowdump.addons import script_views
-from flowdump.contentviews.custom import (
-    Contentview,
-    InteractiveContentview,
-    Metadata,
-    View,
-    format_dict,
-    format_pairs,
-    format_text,
-    metadata_of,
-)
+from flowdump.contentviews.custom import Contentview, Metadata, metadata_of
 
-#: What annotations of views say.
+#: Types for the annotations of views.
 SyntaxHighlight = Literal["css", "error", "javascript", "none", "xml", "yaml"]
 TViewLine = list[tuple[str, str | bytes]]
 TViewResult = tuple[str, Iterator[TViewLine]]
 
 
 class ContentviewResult(NamedTuple):
-    """A body as ``prettify_message`` shows it, and the name of the view that did."""
+    """A body as ``prettify_message`` renders it, and the name of the view that it used."""
 
     text: str
     syntax_highlight: str
@@ -34,7 +25,7 @@ class ContentviewResult(NamedTuple):
 
 
 class OwnView(Contentview):
-    """One of flowdump's own views, for scripts that ask for it by name."""
+    """A built-in view, for scripts that ask for it by name."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -49,7 +40,7 @@ class OwnView(Contentview):
 
 
 def get(name: str) -> Any:
-    """The view of a name, of a script's or flowdump's own; None where there is none."""
+    """The view with this name, from a script or built in. None if there is no such view."""
     for view in _views():
         if view.name.lower() == name.lower():
             return view
@@ -60,7 +51,7 @@ def get(name: str) -> Any:
 
 
 def prettify_message(message: Any, flow: Any, view_name: str = "auto", *_: Any) -> ContentviewResult:
-    """A message's body as a view shows it: the one of that name, or the one that suits best."""
+    """Render a message's body with the view of that name, or with the view that suits it best."""
     data = message.packed if hasattr(message, "packed") else message.content
     if data is None:
         return ContentviewResult("Content is missing.", "error", None, "")
@@ -73,16 +64,16 @@ def prettify_message(message: Any, flow: Any, view_name: str = "auto", *_: Any) 
 
 
 def get_message_content_view(viewname: str, message: Any, flow: Any) -> tuple[str, list[TViewLine], str]:
-    """The same for scripts of mitmproxy up to 11: the name of the view, lines, and what went wrong (nothing)."""
+    """The form of mitmproxy up to 11: the name of the view, the lines, and an error text, which is always empty."""
     result = prettify_message(message, flow, viewname)
     return result.view_name or "", [[("text", line)] for line in result.text.split("\n")], ""
 
 
 def add(contentview: Any) -> None:
-    """Add a view, or the class of one; one of the same name is replaced.
+    """Add a view, given as an instance or a class. It replaces a view of the same name.
 
-    Without a running program, as where a test imports a script, nothing is shown, and nothing is kept. Raises TypeError
-    for what is no view.
+    Does nothing outside a running program, for example when a test imports a script. Raises TypeError for an object
+    that is not a view.
     """
     view = contentview() if isinstance(contentview, type) else contentview
     if not isinstance(getattr(view, "name", None), str) or not (hasattr(view, "prettify") or callable(view)):
@@ -92,7 +83,7 @@ def add(contentview: Any) -> None:
 
 
 def remove(contentview: Any) -> None:
-    """Take a view out again, by itself or by its class; one that is not there is no error."""
+    """Remove a view, given as an instance or a class. A view that is not there is no error."""
     name = contentview().name if isinstance(contentview, type) else contentview.name
     views = _views()
     views[:] = [known for known in views if known.name != name]
@@ -100,23 +91,3 @@ def remove(contentview: Any) -> None:
 
 def _views() -> list[Any]:
     return ctx.master.contentviews if "master" in vars(ctx) else []
-
-
-__all__ = [
-    "Contentview",
-    "ContentviewResult",
-    "InteractiveContentview",
-    "Metadata",
-    "SyntaxHighlight",
-    "TViewLine",
-    "TViewResult",
-    "View",
-    "add",
-    "format_dict",
-    "format_pairs",
-    "format_text",
-    "get",
-    "get_message_content_view",
-    "prettify_message",
-    "remove",
-]

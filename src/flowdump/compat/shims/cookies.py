@@ -1,4 +1,4 @@
-"""Cookie headers in the shapes that scripts know: pairs, and ``(name, value, attributes)``."""
+"""``mitmproxy.net.http.cookies``: cookies as pairs, and as ``(name, value, attributes)``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from flowdump.http import cookies
-from flowdump.http.cookies import format_cookie_header
-from flowdump.http.response import CookieAttributes as CookieAttrs
+from flowdump.http.response import CookieAttributes
 
+#: Names of attributes of Set-Cookie (RFC 6265 section 5.2, RFC 2109 section 4.2.2).
 _ATTRIBUTES = frozenset(("expires", "domain", "path", "comment", "max-age", "secure", "httponly", "version"))
 
-SetCookie = tuple[str, str | None, CookieAttrs]
+SetCookie = tuple[str, str | None, CookieAttributes]
 
 
 def parse_cookie_header(line: str) -> list[list[str]]:
@@ -25,7 +25,7 @@ def parse_cookie_headers(cookie_headers: Iterable[str]) -> list[list[str]]:
 
 
 def parse_set_cookie_header(line: str) -> list[SetCookie]:
-    return [(c.name, c.value, CookieAttrs(c.attributes)) for c in cookies.parse_set_cookie(line)]
+    return [(c.name, c.value, CookieAttributes(c.attributes)) for c in cookies.parse_set_cookie(line)]
 
 
 def parse_set_cookie_headers(headers: Iterable[str]) -> list[SetCookie]:
@@ -37,12 +37,12 @@ def format_set_cookie_header(set_cookies: Iterable[SetCookie]) -> str:
 
 
 def refresh_set_cookie_header(c: str, delta: int) -> str:
-    """Move the expiry by ``delta`` seconds."""
+    """Move the expiry of a Set-Cookie header by ``delta`` seconds."""
     return cookies.refresh_set_cookie(c, delta)
 
 
 def get_expiration_ts(cookie_attrs: Any) -> float | None:
-    """When a cookie expires, in Unix seconds; None for one that lives as long as the browser."""
+    """The time at which a cookie expires, in Unix seconds. None for a session cookie."""
     return cookies.expires_at(_attributes(cookie_attrs), time.time())
 
 
@@ -51,30 +51,15 @@ def is_expired(cookie_attrs: Any) -> bool:
 
 
 def group_cookies(pairs: Iterable[tuple[str, str | None]]) -> list[SetCookie]:
-    """Cookies with the attributes after them, from the pairs of a Cookie header of the older kind (RFC 2965)."""
+    """Attach attributes to the cookies that they follow in the pairs of an RFC 2965 Cookie header."""
     cookies: list[SetCookie] = []
     for name, value in pairs:
         if cookies and name.lower() in _ATTRIBUTES:
             cookies[-1][2].add(name, value)
         else:
-            cookies.append((name, value, CookieAttrs([])))
+            cookies.append((name, value, CookieAttributes([])))
     return cookies
 
 
 def _attributes(attrs: Any) -> Any:
     return attrs.fields if hasattr(attrs, "fields") else tuple(attrs.items())
-
-
-__all__ = [
-    "CookieAttrs",
-    "format_cookie_header",
-    "format_set_cookie_header",
-    "get_expiration_ts",
-    "group_cookies",
-    "is_expired",
-    "parse_cookie_header",
-    "parse_cookie_headers",
-    "parse_set_cookie_header",
-    "parse_set_cookie_headers",
-    "refresh_set_cookie_header",
-]

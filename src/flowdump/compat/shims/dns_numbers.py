@@ -1,4 +1,4 @@
-"""``mitmproxy.net.dns``: the numbers of DNS by name, and names by number."""
+"""``mitmproxy.net.dns``: types, classes, op codes and response codes by name, and their names by number."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _numbers(names: dict[int, str], unknown: str) -> dict[str, Any]:
 
 
 def http_equiv_status_code(number: int) -> int:
-    """The HTTP status that means about the same as a response code."""
+    """The HTTP status that comes closest to a response code."""
     return HTTP_STATUS.get(number, 500)
 
 

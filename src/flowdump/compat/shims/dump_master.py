@@ -1,4 +1,4 @@
-"""The program inside another one, and its command line as a function."""
+"""``mitmproxy.tools``: ``DumpMaster`` embeds the proxy in a program; ``mitmdump`` runs the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class _Gathered(list[Any]):
-    """The addons that are there before the program runs."""
+    """Addons that a program adds before the proxy runs."""
 
     def add(self, *addons: Any) -> None:
         self.extend(addons)
@@ -23,9 +23,9 @@ class _Gathered(list[Any]):
 class DumpMaster:
     """A proxy inside a program: make it, add addons, ``await master.run()`` until ``shutdown()`` is called.
 
-    Without a running loop ``run()`` makes one and comes back when the run has ended, as it did in older versions; those
-    had a ``ProxyServer`` as well, as the second argument or as ``master.server``. Raises UserError for what the command
-    line would refuse. ``with_dumper`` shows flows on stdout.
+    Without a running event loop, ``run()`` creates one and returns when the run has ended, as in mitmproxy up to 6.
+    Programs of that time also passed a ``ProxyServer``, as the second argument or as ``master.server``.
+    ``with_dumper`` shows flows on stdout. Raises UserError for options that the command line would refuse.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class DumpMaster:
 
     @server.setter
     def server(self, server: ProxyServer | DummyServer) -> None:
-        """Its options hold for a master that was made without."""
+        """A master that was made without options takes those of the server."""
         self._server = server
         if self._is_ours and server.config is not None:
             self.options = server.config.options
@@ -73,11 +73,11 @@ class DumpMaster:
             self.options.update(server=False)
 
     def run_loop(self, loop: Any = None) -> None:
-        """``run`` as it was called up to mitmproxy 6, in the thread that is to serve. Raises UserError."""
+        """``run`` under its name up to mitmproxy 6; it blocks the calling thread. Raises UserError."""
         asyncio.run(self._serve())
 
     def run(self) -> Coroutine[Any, Any, None] | None:
-        """Serve until ``shutdown``."""
+        """Serve until ``shutdown()`` is called."""
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -100,14 +100,14 @@ class DumpMaster:
             raise run.reason
 
     def shutdown(self) -> None:
-        """End the run; from any thread."""
+        """End the run. May be called from any thread."""
         self._ended = True
         if self._run is not None:
             self._run.master.shutdown()
 
 
 def mitmdump(args: Sequence[str] | None = None) -> int | None:
-    """Run the command line ``flowdump ARGUMENT…``; the exit code."""
+    """Run the command line ``flowdump ARGUMENT…`` and return its exit code."""
     from flowdump.cli import main
 
     try:

@@ -1,4 +1,4 @@
-"""Modules of the façade whose attributes are looked up when they are asked for: ``mitmproxy`` and ``mitmproxy.ctx``."""
+"""``__getattr__`` of ``mitmproxy`` and ``mitmproxy.ctx``, whose attributes are looked up on access."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flowdump import ctx
 
 
 def submodule(name: str) -> Any:
-    """``import mitmproxy`` alone is enough for ``mitmproxy.http`` and the like."""
+    """Import a submodule on access, so that ``import mitmproxy`` alone gives ``mitmproxy.http``."""
     if name.startswith("__"):
         raise AttributeError(f"module 'mitmproxy' has no attribute {name!r}")
     try:

@@ -1,4 +1,4 @@
-"""Content codings and charsets through one pair of functions, as scripts know it."""
+"""``mitmproxy.net.encoding``: content codings and charsets through one pair of functions."""
 
 from __future__ import annotations
 

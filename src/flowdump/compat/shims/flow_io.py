@@ -1,4 +1,4 @@
-"""Flow files as scripts read and write them: readers with ``stream()``, and the notation below them."""
+"""``mitmproxy.io``: flow readers with ``stream()``, a filtering writer, and tnetstrings on open files."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from flowdump.exceptions import FlowReadException
 from flowdump.flow import Flow
 from flowdump.formats import flowfile, open_flows
 from flowdump.formats.flowfile import tnetstring
-from flowdump.formats.flowfile.reader import FlowWriter
-from flowdump.formats.flowfile.tnetstring import dumps, loads
 from flowdump.formats.har.read import read_har
 
-#: As much of a file is looked at to tell a HAR from flows.
+#: Bytes that tell a HAR from a flow file: a byte order mark (3) and the opening brace.
 _SNIFF = 4
+
+#: Characters of the length of a tnetstring, with its colon: more would mean over a terabyte.
+_LENGTH_DIGITS = 13
 
 
 class FlowReader:
     """``for flow in FlowReader(file).stream()``: the flows of an open binary file, which may be a HAR.
 
-    Raises FlowReadException at a damaged place.
+    Raises FlowReadException for damaged data.
     """
 
     def __init__(self, fo: BinaryIO) -> None:
@@ -40,10 +41,10 @@ def _raise(problem: Any) -> None:
 
 
 class FilteredFlowWriter:
-    """Writes the flows that match a filter; one that is None matches all."""
+    """Writes the flows that match a filter; None matches all flows."""
 
     def __init__(self, fo: BinaryIO, flt: Callable[[Any], bool] | str | None) -> None:
-        self._writer = FlowWriter(fo)
+        self._writer = flowfile.FlowWriter(fo)
         self.flt = flt
 
     def add(self, flow: Flow) -> None:
@@ -53,7 +54,7 @@ class FilteredFlowWriter:
 
 
 def read_flows_from_paths(paths: Iterable[str]) -> list[Flow]:
-    """Every flow of some files. Raises FlowReadException where one cannot be read."""
+    """Read all flows of some files. Raises FlowReadException for a file that cannot be read."""
     flows: list[Flow] = []
     for path in paths:
         try:
@@ -64,12 +65,12 @@ def read_flows_from_paths(paths: Iterable[str]) -> list[Flow]:
 
 
 def dump(value: Any, file_handle: BinaryIO) -> None:
-    """Write a value in the notation of flow files. Raises ValueError for what it cannot hold."""
+    """Write a value as a tnetstring. Raises ValueError for a type that tnetstrings cannot hold."""
     file_handle.write(tnetstring.dumps(value))
 
 
 def load(file_handle: BinaryIO) -> Any:
-    """Read one value. Raises ValueError where there is none."""
+    """Read one tnetstring. Raises ValueError if there is none."""
     digits = b""
     while not digits.endswith(b":"):
         byte = file_handle.read(1)
@@ -79,9 +80,3 @@ def load(file_handle: BinaryIO) -> Any:
         if len(digits) > _LENGTH_DIGITS:
             raise ValueError("not a tnetstring: absurdly long length")
     return tnetstring.loads(digits + file_handle.read(int(digits[:-1]) + 1))
-
-
-#: A length of more digits would be beyond a terabyte.
-_LENGTH_DIGITS = 13
-
-__all__ = ["FilteredFlowWriter", "FlowReader", "FlowWriter", "dump", "dumps", "load", "loads", "read_flows_from_paths"]

@@ -1,4 +1,4 @@
-"""HARs as values: of some flows, and the flow of one entry."""
+"""``SaveHar`` builds HARs as dictionaries; ``request_to_flow`` makes the flow of a HAR entry."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from flowdump.http.flow import HTTPFlow
 
 
 class SaveHar:
-    """``SaveHar().make_har(flows)``; the option ``hardump`` needs no addon."""
+    """``SaveHar().make_har(flows)``; the ``hardump`` option works without this addon."""
 
     def make_har(self, flows: Iterable[Flow]) -> dict[str, Any]:
-        """The HAR of the HTTP flows among some, as a tree of plain values."""
+        """The HAR of the HTTP flows in ``flows``, as a dictionary."""
         out = io.BytesIO()
         writer = HarWriter(out)
         for flow in flows:
@@ -26,11 +26,11 @@ class SaveHar:
         return json.loads(out.getvalue())  # type: ignore[no-any-return]
 
     def flow_entry(self, flow: HTTPFlow, servers_seen: Any = None) -> dict[str, Any]:
-        """The entry of one flow."""
+        """The HAR entry of one flow."""
         entry: dict[str, Any] = self.make_har([flow])["log"]["entries"][0]
         return entry
 
 
 def request_to_flow(request_json: dict[str, Any]) -> HTTPFlow:
-    """The flow of an entry of a HAR. Raises ValueError for one without a URL and the like."""
+    """Make the flow of a HAR entry. Raises ValueError for an invalid entry, such as one without a URL."""
     return flow_from_entry(request_json, lambda notice: None)

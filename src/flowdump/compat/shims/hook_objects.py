@@ -1,4 +1,4 @@
-"""Events as objects: ``UpdateHook([flow])`` knows its name and its arguments.
+"""``mitmproxy.hooks``: events as objects. ``UpdateHook([flow])`` has the event's name and arguments.
 
 A class for each event of :mod:`flowdump.runtime.hooks`, named after it: ``server_connect`` is ``ServerConnectHook``.
 """
@@ -13,7 +13,7 @@ from flowdump.runtime.hooks import EVENTS, Event
 
 
 class Hook:
-    """An event with its arguments, given in order or by name. Raises TypeError where they do not fit."""
+    """An event with its arguments, given in order or by name. Raises TypeError for wrong arguments."""
 
     name: ClassVar[str] = ""
     arguments: ClassVar[tuple[str, ...]] = ()
@@ -52,6 +52,6 @@ ServerDisconnectedHook = all_hooks["server_disconnected"]
 
 
 def iterate(flow: Any) -> Iterator[Hook]:
-    """The events of a stored flow, as objects."""
+    """Yield the events of a stored flow as objects."""
     for name in event_sequence.events(flow):
         yield all_hooks[name](flow)

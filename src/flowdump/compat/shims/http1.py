@@ -1,4 +1,4 @@
-"""Messages as HTTP/1 has them on the wire (RFC 9112), whole and in pieces."""
+"""``mitmproxy.net.http.http1``: assemble HTTP/1 messages (RFC 9112), and parse heads."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from flowdump.http import urls
 from flowdump.http.flow import Headers, Request, Response
 
+#: Responses with these status codes have no body (RFC 9112 section 6.3).
 _NO_BODY_STATUS = (204, 304)
 
 
@@ -16,12 +17,12 @@ _NO_BODY_STATUS = (204, 304)
 
 
 def assemble_request(request: Request) -> bytes:
-    """Raises ValueError where the body was not recorded."""
+    """The request as bytes. Raises ValueError if its body was not recorded."""
     return assemble_request_head(request) + _whole_body(request)
 
 
 def assemble_response(response: Response) -> bytes:
-    """Raises ValueError where the body was not recorded."""
+    """The response as bytes. Raises ValueError if its body was not recorded."""
     return assemble_response_head(response) + _whole_body(response)
 
 
@@ -47,7 +48,7 @@ def assemble_response_head(response: Response) -> bytes:
 
 
 def assemble_body(headers: Headers, body_chunks: Iterable[bytes], trailers: Headers | None) -> Iterator[bytes]:
-    """The pieces of a body, chunked where the headers say so. Raises ValueError for trailers after any other."""
+    """Yield a body, chunked if the headers say so. Raises ValueError for trailers without chunked coding."""
     if "chunked" not in headers.get("transfer-encoding", "").lower():
         if trailers:
             raise ValueError("Sending HTTP/1.1 trailer headers requires transfer-encoding: chunked")
@@ -62,7 +63,7 @@ def assemble_body(headers: Headers, body_chunks: Iterable[bytes], trailers: Head
 
 
 def read_request_head(lines: list[bytes]) -> Request:
-    """A request from the lines of its head, without line ends. Raises ValueError for what is none."""
+    """Parse the lines of a request head, without line ends. Raises ValueError if they are invalid."""
     words = lines[0].split(b" ") if lines else []
     if len(words) != 3:
         raise ValueError(f"Bad HTTP request line: {lines[:1]!r}")
@@ -80,7 +81,7 @@ def read_request_head(lines: list[bytes]) -> Request:
 
 
 def read_response_head(lines: list[bytes]) -> Response:
-    """A response from the lines of its head. Raises ValueError for what is none."""
+    """Parse the lines of a response head, without line ends. Raises ValueError if they are invalid."""
     version, _, rest = (lines[0] if lines else b"").partition(b" ")
     code, _, reason = rest.partition(b" ")
     _check_version(version)
@@ -108,9 +109,9 @@ def _headers(lines: list[bytes]) -> Headers:
 
 
 def expected_http_body_size(request: Request, response: Response | None = None) -> int | None:
-    """Bytes of the body (RFC 9112 section 6.3): None for a chunked one, -1 for one that ends with the connection.
+    """The length of the body (RFC 9112 section 6.3): None if it is chunked, -1 if it ends with the connection.
 
-    Raises ValueError for lengths that contradict each other or are none.
+    Raises ValueError for Content-Length values that are invalid or differ.
     """
     message: Any = response or request
     if response is not None:

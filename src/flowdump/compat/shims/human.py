@@ -1,4 +1,4 @@
-"""Sizes, durations, times and addresses for people."""
+"""``mitmproxy.utils.human``: format sizes, durations, timestamps and addresses, and parse sizes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,11 @@ _UNITS = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 def pretty_size(size: float) -> str:
-    """``"1.5k"``: three digits at most, but for hundreds of terabytes."""
-    for unit, factor in _UNITS.items():
-        if size < factor * 1024 or unit == "t":
-            value = size / factor
-            return f"{value:.3g}b" if unit == "b" and value != int(value) else _three(value, unit)
-    raise AssertionError("the last unit takes everything")
-
-
-def _three(value: float, unit: str) -> str:
+    """``"1.5k"``: at most three digits, except above 999 terabytes."""
+    unit = next((unit for unit, factor in _UNITS.items() if size < factor * 1024), "t")
+    value = size / _UNITS[unit]
     if unit == "b":
-        return f"{int(value)}b"
+        return f"{int(value)}b" if value == int(value) else f"{value:.3g}b"
     return f"{value:.1f}{unit}" if value < 99.95 else f"{value:.0f}{unit}"
 
 
@@ -38,7 +32,7 @@ def parse_size(text: str | None) -> int | None:
 
 
 def pretty_duration(secs: float | None) -> str:
-    """``"250ms"``, ``"1.50s"``, ``"10.5s"``, ``"100s"``; nothing for None."""
+    """``"250ms"``, ``"1.50s"``, ``"10.5s"``, ``"100s"``; empty for None."""
     if secs is None:
         return ""
     if secs < 1:
@@ -57,7 +51,7 @@ def format_timestamp_with_milli(s: float) -> str:
 
 
 def format_address(address: tuple[Any, ...] | None) -> str:
-    """``host:port``; ``*`` for any address."""
+    """``host:port``, with ``*`` for an unspecified address such as ``0.0.0.0``."""
     if address is None:
         return "<no address>"
     host, port = address[:2]

@@ -1,4 +1,4 @@
-"""Handlers of the :mod:`logging` module, as scripts and programs subclass them."""
+"""``mitmproxy.log``: handlers of the :mod:`logging` module that scripts and programs subclass, and levels."""
 
 from __future__ import annotations
 
@@ -18,10 +18,19 @@ class MitmFormatter(logging.Formatter):
 
 
 class MitmLogHandler(logging.Handler):
-    """A handler that hears of everything between ``install()`` and ``uninstall()``."""
+    """A handler that receives every record between ``install()`` and ``uninstall()``."""
 
     def install(self) -> None:
         logging.getLogger().addHandler(self)
 
     def uninstall(self) -> None:
         logging.getLogger().removeHandler(self)
+
+
+#: The levels, from the most severe on; two of them have the same tier.
+LogLevels = ["error", "warn", "info", "alert", "debug"]
+
+
+def log_tier(level: str) -> int | None:
+    """The rank of a level: 0 is the most severe. None for an unknown level."""
+    return {"error": 0, "warn": 1, "info": 2, "alert": 2, "debug": 3}.get(level)

@@ -1,4 +1,4 @@
-"""Form bodies in parts."""
+"""``mitmproxy.net.http.multipart``: encode and decode multipart form bodies."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from flowdump.http import forms
 
 
 def encode_multipart(content_type: str, parts: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The body of some fields; the boundary is the one that the type names."""
+    """Encode form fields, with the boundary that the content type names."""
     return forms.encode_multipart(content_type, list(parts), b"")
 
 
 def decode_multipart(content_type: str | None, content: bytes) -> list[tuple[bytes, bytes]]:
-    """The fields of a body; none where the type names no boundary."""
+    """Decode form fields. Empty if the content type names no boundary."""
     try:
         return forms.decode_multipart(content_type or "", content)
     except ValueError:

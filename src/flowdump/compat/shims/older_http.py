@@ -1,4 +1,4 @@
-"""Requests and responses under the names and with the arguments that they had up to mitmproxy 6."""
+"""``HTTPRequest``, ``HTTPResponse`` and ``WebSocketFlow`` with their constructors up to mitmproxy 6."""
 
 from __future__ import annotations
 
@@ -7,30 +7,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from flowdump.compat.shims.alike import Alike
+from flowdump.compat.shims.virtual_class import VirtualClass
 from flowdump.http.flow import Headers, HTTPFlow, Message, Request, Response
 from flowdump.http.headers import to_headers
 
-#: What ``flow.reply(KILL)`` is given.
+#: The argument of ``flow.reply(KILL)``, which kills a flow.
 KILL = False
 
 #: The body of a message whose body was not stored.
 CONTENT_MISSING = None
 
 
-class HTTPResponse(metaclass=Alike):
+class HTTPResponse(metaclass=VirtualClass):
     """``HTTPResponse(http_version, status_code, reason, headers, content)`` and ``HTTPResponse.make``."""
 
     make = Response.make
     from_state = Response.from_state
 
     @staticmethod
-    def is_one(instance: Any) -> bool:
+    def recognises(instance: Any) -> bool:
         return isinstance(instance, Response)
 
     @staticmethod
-    def made(http_version: Any, status_code: int, reason: Any, headers: Any, content: Any, *times: float) -> Response:
-        """A response of these facts; ``times`` are when it began and ended. The body is bytes or str."""
+    def construct(
+        http_version: Any, status_code: int, reason: Any, headers: Any, content: Any, *times: float
+    ) -> Response:
+        """``times`` are the start and the end of the response. The body is bytes or str."""
         body = content.encode() if isinstance(content, str) else content
         began, ended = (*times, None, None)[:2]
         began = time.time() if began is None else began
@@ -42,19 +44,19 @@ class HTTPResponse(metaclass=Alike):
         return response
 
 
-class HTTPRequest(metaclass=Alike):
+class HTTPRequest(metaclass=VirtualClass):
     """``HTTPRequest(form, method, scheme, host, port, path, http_version, headers, content)`` and its ``make``."""
 
     make = Request.make
     from_state = Request.from_state
 
     @staticmethod
-    def is_one(instance: Any) -> bool:
+    def recognises(instance: Any) -> bool:
         return isinstance(instance, Request)
 
     @staticmethod
-    def made(first_line_format: str, method: Any, scheme: Any, host: Any, port: int, *rest: Any) -> Request:
-        """``rest`` is path, HTTP version, headers, body, and when the request began and ended."""
+    def construct(first_line_format: str, method: Any, scheme: Any, host: Any, port: int, *rest: Any) -> Request:
+        """``rest``: path, HTTP version, headers, body, start and end of the request."""
         path, version, headers, content, began, ended = (*rest, None, None, None, None, None)[:6]
         authority = f"{host}:{port}" if first_line_format != "relative" else ""
         began = time.time() if began is None else began
@@ -66,24 +68,24 @@ class HTTPRequest(metaclass=Alike):
         return request
 
 
-class WebSocketFlow(metaclass=Alike):
-    """An HTTP flow that speaks WebSocket; such a flow was one of its own. It cannot be made by calling this."""
+class WebSocketFlow(metaclass=VirtualClass):
+    """An HTTP flow with WebSocket messages, which was a flow type of its own up to mitmproxy 6."""
 
     type = "websocket"
 
     @staticmethod
-    def is_one(instance: Any) -> bool:
+    def recognises(instance: Any) -> bool:
         return isinstance(instance, HTTPFlow) and instance.websocket is not None
 
     @staticmethod
-    def made(client_conn: Any, server_conn: Any, handshake_flow: HTTPFlow) -> HTTPFlow:
-        """The flow of the handshake, which is the flow of the WebSocket."""
+    def construct(client_conn: Any, server_conn: Any, handshake_flow: HTTPFlow) -> HTTPFlow:
+        """Return the flow of the handshake, which now holds the messages as well."""
         return handshake_flow
 
 
 @contextmanager
 def decoded(message: Message) -> Iterator[None]:
-    """``with decoded(response):`` has the body without its content coding, which is applied again after it."""
+    """Decode the body within ``with decoded(response):``, and apply the content coding again at its end."""
     coding = message.headers.get("content-encoding")
     if not coding:
         yield
@@ -96,7 +98,7 @@ def decoded(message: Message) -> Iterator[None]:
 
 
 def make_error_response(status_code: int, message: str = "", headers: Any = ()) -> Response:
-    """A small HTML page that tells an error."""
+    """A response with a small HTML error page."""
     import html
 
     text = f"<html><head><title>{status_code}</title></head><body><p>{html.escape(message)}</p></body></html>"
@@ -104,8 +106,8 @@ def make_error_response(status_code: int, message: str = "", headers: Any = ()) 
 
 
 def make_connect_response(http_version: Any = "HTTP/1.1") -> Response:
-    """The answer that opens a tunnel."""
-    return HTTPResponse.made(http_version, 200, "Connection established", Headers(), b"")
+    """The 200 response to CONNECT."""
+    return HTTPResponse.construct(http_version, 200, "Connection established", Headers(), b"")
 
 
 def _version(version: Any) -> Any:

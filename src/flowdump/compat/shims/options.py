@@ -1,4 +1,4 @@
-"""Options as a program makes them itself, and the files they are kept in."""
+"""``mitmproxy.options``, ``optmanager`` and ``utils.typecheck``: options that a program creates, in YAML files too."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from flowdump import options
 from flowdump.exceptions import OptionsError
+from flowdump.options.store import fits, type_name
 
 CONF_DIR = "~/.flowdump"
 CONF_BASENAME = "flowdump"
@@ -17,7 +18,7 @@ KEY_SIZE = 2048
 
 
 class Options(options.Options):
-    """Every option of flowdump; values may be given by name. Raises OptionsError for a wrong one."""
+    """All options of flowdump; keyword arguments set values. Raises OptionsError for an invalid one."""
 
     def __init__(self, **values: Any) -> None:
         super().__init__()
@@ -26,12 +27,12 @@ class Options(options.Options):
     def add_option(
         self, name: str, typespec: Any, default: Any, help: str, choices: Sequence[str] | None = None, source: str = ""
     ) -> None:
-        """Declare an option. Those of the tool, which older masters knew late and programs declared, are known."""
+        """Declare an option. Built-in ones, which programs declared for older masters, stay as they are."""
         if source or name not in self:
             super().add_option(name, typespec, default, help, choices, source)
 
     def merge(self, values: dict[str, Any]) -> None:
-        """Set what is not None; lists are added to."""
+        """Set the values that are not None; lists are extended."""
         own = {name: value for name, value in values.items() if value is not None}
         self.update(**{name: _added(getattr(self, name, None), value) for name, value in own.items()})
 
@@ -41,32 +42,32 @@ def _added(old: Any, new: Any) -> Any:
 
 
 class OptManager(options.Options):
-    """Options of one's own, none at first: ``add_option(name, typespec, default, help)``."""
+    """An empty set of options, for ``add_option(name, typespec, default, help)``."""
 
     def __init__(self) -> None:
         super().__init__(())
 
     def subscribe(self, func: Callable[..., Any], opts: Sequence[str] | None = None) -> None:
-        """Call ``func(options, updated)`` when one of ``opts`` changes. Raises OptionsError for an unknown one."""
+        """Call ``func(options, updated)`` when one of ``opts`` changes. Raises OptionsError for an unknown option."""
         for name in opts or ():
             self.spec(name)
 
-        def tell(changed: set[str]) -> None:
+        def notify(changed: set[str]) -> None:
             mine = changed & set(opts or changed)
             if mine:
                 func(self, mine)
 
-        super().subscribe(tell)
+        super().subscribe(notify)
 
 
 def load_paths(opts: options.Options, *paths: str | Path) -> None:
-    """Take over the options of YAML files; those that do not exist are passed over. Raises OptionsError."""
+    """Set options from YAML files; missing files are skipped. Raises OptionsError."""
     for path in paths:
         options.load_config(opts, os.path.expanduser(path))
 
 
 def load(opts: options.Options, text: str, cwd: Path | str | None = None) -> None:
-    """Take over options from YAML text. Raises OptionsError."""
+    """Set options from YAML text. Raises OptionsError."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -76,7 +77,7 @@ def load(opts: options.Options, text: str, cwd: Path | str | None = None) -> Non
 
 
 def dump_dicts(opts: options.Options, keys: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
-    """What is known of each option: type, default, value, help and choices."""
+    """Type, default, value, help and choices of each option."""
     wanted = sorted(keys if keys is not None else opts.keys())
     return {
         spec.name: {
@@ -91,7 +92,7 @@ def dump_dicts(opts: options.Options, keys: Iterable[str] | None = None) -> dict
 
 
 def dump_defaults(opts: options.Options, out: TextIO) -> None:
-    """Every option as YAML, with its help as comments."""
+    """Write all options as YAML, with their help texts as comments."""
     out.write(options.listing(opts))
 
 
@@ -114,7 +115,7 @@ def serialize(opts: options.Options, file: TextIO, text: str, defaults: bool = F
 
 
 def save(opts: options.Options, path: Path | str, defaults: bool = False) -> None:
-    """Keep the options in a YAML file; what else is in there stays. Raises OptionsError."""
+    """Save the options in a YAML file; its other entries stay. Raises OptionsError."""
     target = Path(path).expanduser()
     try:
         text = target.read_text(encoding="utf-8") if target.exists() else ""
@@ -125,5 +126,30 @@ def save(opts: options.Options, path: Path | str, defaults: bool = False) -> Non
 
 
 def relative_path(script_path: Path | str, *, relative_to: Path | str) -> Path:
-    """A path as seen from a folder; ``~`` is expanded."""
+    """The absolute path, relative to a folder; ``~`` is expanded."""
     return Path(relative_to, Path(script_path).expanduser()).absolute()
+
+
+#: The types of options in the words of ``mitmproxy.utils.typecheck``.
+_TYPE_NAMES = {
+    "str?": "optional str",
+    "int?": "optional int",
+    "bool?": "optional bool",
+    "float?": "optional float",
+    "[str]": "sequence of str",
+}
+
+
+def typespec_to_str(typespec: Any) -> str:
+    """``Optional[int]`` -> ``"optional int"``. Raises NotImplementedError for a type that no option can have."""
+    try:
+        name = type_name(typespec)
+    except OptionsError as error:
+        raise NotImplementedError(str(error)) from None
+    return _TYPE_NAMES.get(name, name)
+
+
+def check_option_type(name: str, value: Any, typeinfo: Any) -> None:
+    """Check the value of an option. Raises TypeError if it does not fit the option's type."""
+    if not fits(type_name(typeinfo), value):
+        raise TypeError(f"Expected {typeinfo} for {name}, but got {type(value)}.")

@@ -1,6 +1,6 @@
-"""``ProxyServer(ProxyConfig(options))``, which programs gave their ``DumpMaster`` up to mitmproxy 6.
+"""``ProxyServer(ProxyConfig(options))``, which programs passed to ``DumpMaster`` up to mitmproxy 6.
 
-A DumpMaster serves by itself today: all that these know is the options.
+``DumpMaster`` now opens its own listeners, so these classes only carry the options.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class ProxyConfig:
 
 
 class ProxyServer:
-    """What listens, as far as a program could tell: ``config`` has the options."""
+    """The server that a program passes to ``DumpMaster``; ``config`` has the options."""
 
     bound = True
 

@@ -1,4 +1,4 @@
-"""``Serializable``: what can be turned into plain values and back."""
+"""``mitmproxy.coretypes.serializable``: the base class of objects with ``get_state`` and ``from_state``."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any, Self
 
 
 class Serializable(metaclass=ABCMeta):
-    """A base class for scripts that keep their own state like flows do."""
+    """A base class for scripts that store their state as flows do."""
 
     @classmethod
     @abstractmethod
     def from_state(cls, state: Any) -> Self:
-        """Make one of its plain values."""
+        """Create an instance from its state."""
 
     @abstractmethod
     def get_state(self) -> Any:
-        """The plain values."""
+        """The state, as plain values."""
 
     @abstractmethod
     def set_state(self, state: Any) -> None:
-        """Become what the plain values say."""
+        """Replace the state."""
 
     def copy(self) -> Self:
-        """An independent one, with a new ``id`` where there is one."""
+        """An independent copy; an ``id`` in the state is replaced by a new one."""
         from flowdump.connection import new_id
 
         state = self.get_state()

@@ -1,4 +1,4 @@
-"""Names for status codes, made of their phrases: ``NOT_FOUND`` is 404."""
+"""``mitmproxy.net.http.status_codes``: status codes by name, derived from their phrases: ``NOT_FOUND`` is 404."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from flowdump.http.status_codes import RESPONSES
 
-#: Names that are not those of the phrase.
+#: Names of mitmproxy that differ from the phrase.
 _OTHER = {
     "SWITCHING": 101,
     "NON_AUTHORITATIVE_INFORMATION": 203,

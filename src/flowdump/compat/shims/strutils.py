@@ -1,4 +1,4 @@
-"""Text and bytes for people: escapes, dumps, guesses."""
+"""``mitmproxy.utils.strutils``: convert and escape text and bytes, hex dumps, tests for binary data and XML."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-#: Of more bytes than this a guess looks at the beginning only.
+#: Bytes that the test for binary data looks at.
 _GUESS = 100
 _HEX_COLUMNS = 16
 
@@ -31,7 +31,7 @@ def always_str(str_or_bytes: str | bytes | None, *decode_args: Any) -> str | Non
 
 
 def escape_control_characters(text: str, keep_spacing: bool = True) -> str:
-    """Every control character becomes a dot; tabs and line ends only without ``keep_spacing``."""
+    """Replace control characters by dots; ``keep_spacing`` keeps tabs and line ends."""
     if not isinstance(text, str):
         raise ValueError(f"text type must be unicode but is {type(text).__name__}")
     kept = "\t\r\n" if keep_spacing else ""
@@ -39,7 +39,7 @@ def escape_control_characters(text: str, keep_spacing: bool = True) -> str:
 
 
 def bytes_to_escaped_str(data: bytes, keep_spacing: bool = False, escape_single_quotes: bool = False) -> str:
-    """Bytes as one would write them between quotes in Python. Raises ValueError for anything but bytes."""
+    """Escape bytes as in a Python literal, without the quotes. Raises ValueError for other types."""
     if not isinstance(data, bytes):
         raise ValueError(f"data must be bytes, but is {type(data).__name__}")
     text = repr(b'"' + data)[3:-1]  # a double quote makes repr use single ones
@@ -52,14 +52,14 @@ def bytes_to_escaped_str(data: bytes, keep_spacing: bool = False, escape_single_
 
 
 def escaped_str_to_bytes(data: str) -> bytes:
-    """The other way round. Raises ValueError for an escape that is none."""
+    """Undo ``bytes_to_escaped_str``. Raises ValueError for an invalid escape."""
     if not isinstance(data, str):
         raise ValueError(f"data must be str, but is {type(data).__name__}")
     return codecs.escape_decode(data.encode())[0]
 
 
 def is_mostly_bin(s: bytes) -> bool:
-    """Whether bytes are hardly text: not UTF-8, or with control characters in them."""
+    """Whether bytes look binary: their beginning is not UTF-8 or has control characters."""
     head = s[:_GUESS]
     if not head:
         return False
@@ -77,7 +77,7 @@ def is_xml(s: bytes) -> bool:
 
 
 def clean_hanging_newline(t: str) -> str:
-    """Without one line feed at the end."""
+    """The text without one trailing line feed."""
     return t.removesuffix("\n")
 
 

@@ -1,10 +1,10 @@
-"""The arguments of TLS events as tests make them: a ``ClientHello`` of bytes, a ``Context`` of a client and options."""
+"""``mitmproxy.tls.ClientHello`` and ``mitmproxy.proxy.context.Context``, with the constructors that tests call."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flowdump.compat.shims.alike import Alike
+from flowdump.compat.shims.virtual_class import VirtualClass
 from flowdump.connection import Server
 from flowdump.engine.tls import client_hello
 from flowdump.runtime import hook_data
@@ -13,16 +13,16 @@ from flowdump.runtime import hook_data
 _HANDSHAKE, _RECORD = b"\x01", b"\x16\x03\x01"
 
 
-class ClientHello(metaclass=Alike):
+class ClientHello(metaclass=VirtualClass):
     """``ClientHello(raw)``: the handshake message without its header of four bytes."""
 
     @staticmethod
-    def is_one(instance: Any) -> bool:
+    def recognises(instance: Any) -> bool:
         return isinstance(instance, client_hello.ClientHello)
 
     @staticmethod
-    def made(raw_client_hello: bytes, dtls: bool = False) -> client_hello.ClientHello:
-        """Raises ValueError for what is none, and for one of DTLS, which flowdump does not read."""
+    def construct(raw_client_hello: bytes, dtls: bool = False) -> client_hello.ClientHello:
+        """Raises ValueError for an invalid message, and for DTLS, which flowdump does not parse."""
         message = _HANDSHAKE + len(raw_client_hello).to_bytes(3, "big") + raw_client_hello
         step = client_hello.MAX_RECORD
         parts = [message[at : at + step] for at in range(0, len(message), step)]
@@ -32,13 +32,13 @@ class ClientHello(metaclass=Alike):
         return hello
 
 
-class Context(metaclass=Alike):
-    """``Context(client, options)``; the server is unknown at first, and may be set."""
+class Context(metaclass=VirtualClass):
+    """``Context(client, options)``; the server has no address until one is set."""
 
     @staticmethod
-    def is_one(instance: Any) -> bool:
+    def recognises(instance: Any) -> bool:
         return isinstance(instance, hook_data.Context)
 
     @staticmethod
-    def made(client: Any, options: Any = None) -> hook_data.Context:
+    def construct(client: Any, options: Any = None) -> hook_data.Context:
         return hook_data.Context(client, Server(address=None))

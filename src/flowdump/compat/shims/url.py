@@ -1,4 +1,4 @@
-"""URLs in pieces, with the host as bytes."""
+"""``mitmproxy.net.http.url.parse``, which gives the host as bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The versions that the façade reports: those of the releases whose API it has, since scripts compare them."""
+"""The versions that the façade reports: scripts compare them, so they are those of the releases whose API it serves."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ NETLIB = {"IVERSION": (0, 17), "VERSION": "0.17"}
 
 
 def get_dev_version() -> str:
-    """The version of the API, and the program that serves it."""
+    """The version of the API, followed by that of flowdump."""
     return f"{VERSION} (flowdump {__version__})"

@@ -1,6 +1,6 @@
-"""What the documents that flowdump was asked for from show about saved flows works as they show it.
+"""Examples for saved flows from the documentation of mitmproxy's generations, run on the command line.
 
-The scripts are theirs, in Python 3 spelling, through mitmproxy's module names, and run on the command line.
+The scripts are in Python 3 spelling and import mitmproxy's module names.
 """
 
 from __future__ import annotations
@@ -151,8 +151,8 @@ def test_concurrent(folder: Path) -> None:
     assert done.stdout.splitlines() == words
 
 
-def test_streaming_of_saved_flows_does_no_harm(folder: Path) -> None:
-    """There is nothing to stream: the body of a saved flow is there already."""
+def test_streaming_leaves_saved_bodies_unchanged(folder: Path) -> None:
+    """A saved flow has its whole body, so there is nothing to stream."""
     run(folder, STREAMING, "-s", "script.py", "-r", "saved", "-w", "changed")
     assert read_flows(folder / "changed")[0].response.content == b"<html>foo</html>"
 

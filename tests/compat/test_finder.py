@@ -36,7 +36,7 @@ def request(flow: mitmproxy.http.HTTPFlow) -> None:
 """
 
 
-def test_names(bench: Bench) -> None:
+def test_scripts_import_flowdump_s_classes_by_mitmproxy_s_names(bench: Bench) -> None:
     done = bench(IMPORTS, [http_flow()])
     assert (done.code, done.log) == (0, "")
     assert done.flow.response.headers["x"] == "z"
@@ -69,20 +69,20 @@ MISSING = "is not part of this version of flowdump"
         ("from mitmproxy import ctx, http, nothing", f"mitmproxy.nothing {MISSING}"),
     ],
 )
-def test_what_is_missing_is_named(bench: Bench, statement: str, says: str) -> None:
+def test_missing_modules_are_named_with_a_reason(bench: Bench, statement: str, says: str) -> None:
     done = bench(f"\n{statement}\n")
     assert (done.code, done.flows) == (1, None)
     path = bench.folder / "script.py"
     assert done.log == f"flowdump: {path}:2: loading failed: ModuleNotFoundError: {says}\n"
 
 
-def test_a_missing_name_in_a_module(bench: Bench) -> None:
+def test_missing_names_of_a_module_are_named(bench: Bench) -> None:
     done = bench("from mitmproxy.http import Nonsense\n")
     assert done.code == 1
     assert "script.py:1: loading failed: ImportError: cannot import name 'Nonsense' from 'mitmproxy.http'" in done.log
 
 
-def test_scripts_may_ask_what_there_is(bench: Bench) -> None:
+def test_scripts_can_test_for_optional_modules(bench: Bench) -> None:
     done = bench(
         """
         import mitmproxy
@@ -111,7 +111,7 @@ def fake(tmp_path: Path) -> Path:
     return package.parent
 
 
-def test_an_installed_mitmproxy_stays_out_of_the_way(fake: Path, tmp_path: Path) -> None:
+def test_an_installed_mitmproxy_is_not_imported(fake: Path, tmp_path: Path) -> None:
     source, script = write_flows(tmp_path / "in.mitm", [http_flow()]), tmp_path / "script.py"
     script.write_text(
         "import mitmproxy, mitmproxy.http, flowdump.http\n"
@@ -125,7 +125,7 @@ def test_an_installed_mitmproxy_stays_out_of_the_way(fake: Path, tmp_path: Path)
     assert flow.comment == "mitmproxy.platform is not part of this version of flowdump"
 
 
-def test_the_names_go_as_they_came(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uninstalling_restores_the_installed_mitmproxy(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(fake))
     import mitmproxy.http as before  # type: ignore[import-not-found,unused-ignore]
 
@@ -146,6 +146,6 @@ def test_the_names_go_as_they_came(fake: Path, monkeypatch: pytest.MonkeyPatch) 
         del sys.modules[name]
 
 
-def test_other_names_are_left_alone() -> None:
+def test_other_module_names_are_not_found_by_the_finder() -> None:
     assert Finder().find_spec("json") is None
     assert Finder().find_spec("mitmproxy_extras") is None

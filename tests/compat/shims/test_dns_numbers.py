@@ -1,4 +1,4 @@
-"""The numbers of DNS under the names that scripts import."""
+"""``mitmproxy.net.dns``: types, classes, op codes and response codes by name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLACE = "mitmproxy.net.dns"
         ("response_codes", "NXDOMAIN", 3, "RCODE(1234)"),
     ],
 )
-def test_numbers(place: str, name: str, number: int, unnamed: str) -> None:
+def test_numbers_and_names_convert_both_ways(place: str, name: str, number: int, unnamed: str) -> None:
     module = importlib.import_module(f"{PLACE}.{place}")
     assert getattr(module, name) == module.from_str(name) == number
     assert (module.to_str(number), module.to_str(1234), module.from_str(unnamed)) == (name, unnamed, 1234)
@@ -30,7 +30,7 @@ def test_numbers(place: str, name: str, number: int, unnamed: str) -> None:
     assert name in module.__all__
 
 
-def test_what_the_dns_module_leads_to() -> None:
+def test_the_dns_module_gives_its_modules_and_records() -> None:
     dns = importlib.import_module("mitmproxy.dns")
     assert (dns.types.AAAA, dns.classes.CH, dns.response_codes.REFUSED, dns.op_codes.QUERY) == (28, 3, 5, 0)
     assert dns.response_codes.http_equiv_status_code(5) == 403

@@ -204,8 +204,8 @@ def tree() -> str:
         rows = []
         for path in sorted(folder.glob("*.py")):
             doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-            first = re.split(r"(?<=[.:])\s", " ".join(doc.split("\n\n")[0].split()), maxsplit=1)[0].rstrip(":")
-            rows.append([code(path.name), re.sub(r":mod:`([^`]*)`", r"`\1`", first).replace("``", "`")])
+            first = re.split(r"(?<=\.)\s", " ".join(doc.split("\n\n")[0].split()), maxsplit=1)[0].rstrip(":")
+            rows.append([code(path.name), re.sub(r":\w+:`", "`", first).replace("``", "`")])
         name = "/".join(["flowdump", *folder.relative_to(pictures.SOURCE).parts])
         parts.append(f"### `{name}/`\n\n{table(('module', 'what it is'), rows)}")
     return "\n".join(parts)

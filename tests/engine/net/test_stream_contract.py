@@ -171,6 +171,24 @@ async def test_a_reader_that_waits_is_woken_by_data_by_the_end_and_by_a_failure(
 
 
 @every_kind
+async def test_bytes_that_arrive_before_a_task_begins_to_wait_are_not_waited_past(kind: str) -> None:
+    """The caller has seen an empty buffer; the bytes are there before the first step of the task that waits."""
+    async with connected(kind) as (client, server):
+        assert not server.buffer
+        client.write(b"banner")
+        while not server.buffer:
+            await asyncio.sleep(0)
+        waiting = asyncio.create_task(server.more(seen=0))
+        assert await waiting
+        assert await server.more(seen=len(server.buffer) - 1)
+        waiting = asyncio.create_task(server.more(seen=len(server.buffer)))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        client.write(b"!")
+        assert await waiting
+
+
+@every_kind
 async def test_a_peer_that_does_not_read_bounds_memory_on_both_sides(kind: str) -> None:
     """Backpressure: the reader stops at its high mark plus one read, the writer sees that it is clogged."""
     async with connected(kind) as (client, server):

@@ -86,7 +86,9 @@ async def _first_of(client: Stream, server: Stream) -> None:
     """Wait until one of two streams has data, or has ended. Raises PeerClosed, TimedOut of the client."""
     if client.buffer or server.buffer:
         return
-    waits = [asyncio.create_task(stream.more()) for stream in (client, server)]
+    # The tasks begin in a later turn of the loop. Both buffers were empty just now, and bytes that arrive before then
+    # must end the wait as well.
+    waits = [asyncio.create_task(stream.more(seen=0)) for stream in (client, server)]
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -174,22 +174,23 @@ class Stream(asyncio.BufferedProtocol):
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    async def more(self) -> bool:
-        """Wait until the buffer has grown; False when the peer will send no more.
+    async def more(self, seen: int | None = None) -> bool:
+        """Wait until the buffer holds more than the ``seen`` bytes; False when the peer will send no more.
 
+        ``seen`` is what the caller has looked at, by default all that is there now. A caller that looks first and waits
+        in a task of its own must give it: the task begins later, and what arrives in between would be waited past.
         Raises PeerClosed when the connection broke. One task at a time may wait.
         """
-        if self.at_eof:
-            return self._ended()
-        before = len(self.buffer)
-        while len(self.buffer) == before:
+        if seen is None:
+            seen = len(self.buffer)
+        while len(self.buffer) <= seen:
+            if self.at_eof:
+                return self._ended()
             self._reader = self._loop.create_future()
             try:
                 await self._reader
             finally:
                 self._reader = None
-            if self.at_eof and len(self.buffer) == before:
-                return self._ended()
         return True
 
     async def linger(self) -> None:

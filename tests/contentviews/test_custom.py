@@ -9,6 +9,7 @@ from tests.support.flows import every_kind, http_flow, response, run_flowdump, t
 
 from flowdump import ctx
 from flowdump.compat.shims import contentviews
+from flowdump.contentviews import custom
 from flowdump.contentviews.custom import Contentview, InteractiveContentview, Metadata, View, metadata_of, render
 from flowdump.test import taddons
 
@@ -164,5 +165,5 @@ def test_metadata_of_every_kind_of_message() -> None:
 
 
 def test_older_helpers() -> None:
-    assert list(contentviews.format_dict({b"a": "b"})) == [[("header", "a: "), ("text", "b")]]
-    assert list(contentviews.format_text("a\nb")) == [[("text", "a")], [("text", "b")]]
+    assert list(custom.format_dict({b"a": "b"})) == [[("header", "a: "), ("text", "b")]]
+    assert list(custom.format_text("a\nb")) == [[("text", "a")], [("text", "b")]]
